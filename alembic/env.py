@@ -1,0 +1,63 @@
+"""Alembic's entry: migrate a database of our own, and never somebody's LIMS.
+
+The database is named on the command line, ``alembic -x url=sqlite:///lims.db upgrade head``, or
+handed over as a connection by `ecephys_dal.migrations`. There is no default.
+"""
+
+from typing import Any
+
+from alembic import context
+from sqlalchemy import Connection, create_engine, pool
+
+from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.migrations import refuse_somebody_elses_lims
+from ecephys_dal.models import Base
+
+
+def database_url() -> str:
+    url = context.get_x_argument(as_dictionary=True).get("url")
+    if not url:
+        message = (
+            "no database is named: give it as 'alembic -x url=postgresql://...' before the command"
+        )
+        raise ConfigurationError(message)
+    return url
+
+
+def configure(**options: Any) -> None:
+    context.configure(
+        target_metadata=Base.metadata,
+        render_as_batch=True,  # SQLite alters a table by copying it
+        compare_server_default=True,
+        **options,
+    )
+
+
+def migrate(connection: Connection) -> None:
+    refuse_somebody_elses_lims(connection)
+    connection.rollback()  # the look has begun a transaction, which the migration wants to own
+    configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def run_offline() -> None:
+    configure(url=database_url(), literal_binds=True, dialect_opts={"paramstyle": "named"})
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def run_online() -> None:
+    given: Connection | None = context.config.attributes.get("connection")
+    if given is not None:
+        migrate(given)
+        return
+    engine = create_engine(database_url(), poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        migrate(connection)
+
+
+if context.is_offline_mode():
+    run_offline()
+else:
+    run_online()

@@ -1,0 +1,122 @@
+"""The errors that this library raises.
+
+Each is an `EcephysDalError`; where Python has a fitting built-in error it is that one too, so
+that callers who only know Python catch the right thing. Their extra arguments have defaults, so
+that an error survives a pickle on its way out of a worker process.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "ArtifactCorruptError",
+    "ArtifactError",
+    "ArtifactNotFoundError",
+    "ArtifactTransferError",
+    "ConfigurationError",
+    "DatabaseUnavailableError",
+    "EcephysDalError",
+    "InvalidFilterError",
+    "NotExactlyOneError",
+    "RecordNotFoundError",
+    "SchemaMismatchError",
+]
+
+
+class EcephysDalError(Exception):
+    """The base of every error of this library."""
+
+
+class ConfigurationError(EcephysDalError):
+    """A setting or credential is missing or wrong; the message names it."""
+
+
+class InvalidFilterError(EcephysDalError, ValueError):
+    """A filter field holds a value that it can't hold; the message names both."""
+
+
+class DatabaseUnavailableError(EcephysDalError):
+    """The database could not be reached, or stopped answering."""
+
+
+class SchemaMismatchError(EcephysDalError):
+    """The database lacks a table or column that the question needs, or stores it otherwise."""
+
+
+class RecordNotFoundError(EcephysDalError, LookupError):
+    """No record with this id is visible."""
+
+
+class NotExactlyOneError(EcephysDalError, ValueError):
+    """One record was asked for, and there is none or there are several.
+
+    Attributes
+    ----------
+    expected : int
+        How many records were expected: 1.
+    found : sequence
+        The records that were found.
+    """
+
+    def __init__(self, message: str, *, found: Sequence[object] = (), expected: int = 1) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.found = found
+
+
+class ArtifactError(EcephysDalError):
+    """A file could not be fetched.
+
+    Attributes
+    ----------
+    url : str
+        Where it was looked for.
+    """
+
+    def __init__(self, message: str, *, url: str = "") -> None:
+        super().__init__(message)
+        self.url = url
+
+
+class ArtifactNotFoundError(ArtifactError):
+    """The server says that there is no such file, or that we may not have it."""
+
+
+class ArtifactTransferError(ArtifactError):
+    """The transfer failed, and trying again did not help.
+
+    Attributes
+    ----------
+    attempts : int
+        How many requests were made.
+    received : int
+        How many bytes of the file had arrived at the last failure.
+    """
+
+    def __init__(
+        self, message: str, *, url: str = "", attempts: int = 1, received: int = 0
+    ) -> None:
+        super().__init__(message, url=url)
+        self.attempts = attempts
+        self.received = received
+
+
+class ArtifactCorruptError(ArtifactError):
+    """What arrived is not the file that was asked for.
+
+    Attributes
+    ----------
+    expected, found : object
+        What the evidence (size, first bytes) should have been, and what it was.
+    """
+
+    def __init__(
+        self, message: str, *, url: str = "", expected: object = None, found: object = None
+    ) -> None:
+        super().__init__(message, url=url)
+        self.expected = expected
+        self.found = found
