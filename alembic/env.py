@@ -7,11 +7,13 @@ handed over as a connection by `ecephys_dal.migrations`. There is no default.
 from typing import Any
 
 from alembic import context
-from sqlalchemy import Connection, create_engine, pool
+from sqlalchemy import Connection
 
+from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.migrations import refuse_somebody_elses_lims
 from ecephys_dal.models import Base
+from ecephys_dal.models.base import DayOrTimestamp
 
 
 def database_url() -> str:
@@ -24,11 +26,18 @@ def database_url() -> str:
     return url
 
 
+def render_item(kind: str, item: Any, _: Any) -> str | bool:
+    # A migration must outlive our own types.
+    return "sa.DateTime()" if kind == "type" and isinstance(item, DayOrTimestamp) else False
+
+
 def configure(**options: Any) -> None:
     context.configure(
         target_metadata=Base.metadata,
         render_as_batch=True,  # SQLite alters a table by copying it
+        transactional_ddl=True,  # our SQLite connections can, though Alembic doubts it
         compare_server_default=True,
+        render_item=render_item,
         **options,
     )
 
@@ -52,8 +61,7 @@ def run_online() -> None:
     if given is not None:
         migrate(given)
         return
-    engine = create_engine(database_url(), poolclass=pool.NullPool)
-    with engine.connect() as connection:
+    with Database(database_url(), owned=True) as database, database.connection() as connection:
         migrate(connection)
 
 

@@ -282,7 +282,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=False),
         sa.Column("temp_upload_directory", sa.String(), nullable=True),
-        sa.Column("published_at", ecephys_dal.models.base.DayOrTimestamp(), nullable=True),
+        sa.Column("published_at", sa.DateTime(), nullable=True),
         sa.Column("habituation", sa.Boolean(), server_default=sa.text("0"), nullable=False),
         sa.Column("foraging_id", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(
