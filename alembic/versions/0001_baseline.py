@@ -283,7 +283,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(), nullable=False),
         sa.Column("temp_upload_directory", sa.String(), nullable=True),
         sa.Column("published_at", sa.DateTime(), nullable=True),
-        sa.Column("habituation", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("habituation", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("foraging_id", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(
             ["equipment_id"], ["equipment.id"], name=op.f("fk_ecephys_sessions_equipment_id")
