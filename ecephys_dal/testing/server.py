@@ -1,0 +1,142 @@
+"""An artifact server: the downloads of LIMS' web application, from a folder, in this process."""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+from contextlib import suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from shutil import copyfileobj
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+__all__ = ["ArtifactServer"]
+
+_DOWNLOAD = re.compile(r"/well_known_files/download/(\d+)")
+_NOT_FOUND = b"<html><body><h1>The page you were looking for doesn't exist.</h1></body></html>"
+
+
+class ArtifactServer:
+    """Serve ``/well_known_files/download/<id>?wkf_id=<id>`` over HTTP/1.1, as LIMS does.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds each file as ``<id of the well-known file>/<filename>``, as
+        `~ecephys_dal.testing.build_synthetic_lims` writes them.
+
+    Attributes
+    ----------
+    host : str
+        ``127.0.0.1:<port>``, for ``app_kwargs={"host": server.host}``.
+    url : str
+        ``http://127.0.0.1:<port>``.
+    requests : list of str
+        The path and query of every request so far, in the order of arrival.
+
+    Notes
+    -----
+    A context manager: the port is open from the construction on, requests are answered inside
+    the block, and no thread or socket outlives it. The header Range is not honoured.
+
+    Examples
+    --------
+    >>> with ArtifactServer(folder) as server:  # doctest: +SKIP
+    ...     requests.get(f"{server.url}/well_known_files/download/7?wkf_id=7").content
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.requests: list[str] = []
+        self._server = _Server(folder, self.requests)
+        self._thread = Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self.host = f"127.0.0.1:{self._server.server_port}"
+        self.url = f"http://{self.host}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.hang_up()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # so that closing waits for the handlers
+
+    def __init__(self, folder: Path, requests: list[str]) -> None:
+        self.folder, self.requests = folder, requests
+        self._lock, self._open = Lock(), set[socket.socket]()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End the connections that clients keep alive, for their handlers would wait for ever."""
+        with self._lock:
+            for connection in self._open:
+                with suppress(OSError):  # the client was faster
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A client that goes away is its own affair; anything else is a defect to be seen.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def log_message(self, *_: object) -> None:
+        """Stay quiet; `ArtifactServer.requests` is the log."""
+
+    def _answer(self, *, with_body: bool) -> None:
+        self.server.requests.append(self.path)
+        file = self._file()
+        if file is None:
+            self._head(HTTPStatus.NOT_FOUND, "text/html; charset=utf-8", len(_NOT_FOUND))
+            if with_body:
+                self.wfile.write(_NOT_FOUND)
+            return
+        self._head(HTTPStatus.OK, "application/octet-stream", file.stat().st_size)
+        if with_body:
+            with file.open("rb") as opened:
+                copyfileobj(opened, self.wfile)
+
+    def _head(self, status: HTTPStatus, content_type: str, length: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+
+    def _file(self) -> Path | None:
+        url = urlsplit(self.path)
+        route = _DOWNLOAD.fullmatch(url.path)
+        if route is None or parse_qs(url.query).get("wkf_id") != [route[1]]:
+            return None
+        return next((self.server.folder / route[1]).glob("*"), None)
