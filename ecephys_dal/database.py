@@ -171,7 +171,7 @@ def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+        connection.connection.cursor().execute("BEGIN")
 
 
 @contextmanager

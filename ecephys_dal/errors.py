@@ -7,10 +7,11 @@ that an error survives a pickle on its way out of a worker process.
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "ArtifactCorruptError",
@@ -120,3 +121,8 @@ class ArtifactCorruptError(ArtifactError):
         super().__init__(message, url=url)
         self.expected = expected
         self.found = found
+
+
+def nearest_name(name: object, known: Iterable[str]) -> str:
+    """Return the known name that looks most like this one, for a message about a misspelling."""
+    return difflib.get_close_matches(str(name), list(known), n=1, cutoff=0)[0]

@@ -43,7 +43,12 @@ class DayOrTimestamp(TypeDecorator[dt.datetime]):
     impl = DateTime
     cache_ok = True
 
-    def process_result_value(self, value: dt.date | None, dialect: Dialect) -> dt.datetime | None:
+    @property
+    def python_type(self) -> type[dt.datetime]:
+        """What a value is in Python."""
+        return dt.datetime
+
+    def process_result_value(self, value: dt.date | None, dialect: Dialect) -> dt.datetime | None:  # noqa: ARG002
         """Turn a date into the datetime of its midnight."""
         if value is None or isinstance(value, dt.datetime):
             return value

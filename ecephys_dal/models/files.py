@@ -42,7 +42,7 @@ class Attachable:
     @declared_attr
     @classmethod
     def well_known_files(cls) -> Mapped[list[WellKnownFile]]:
-        """The records of the files that are attached to this one."""
+        """Lead to the records of the files that are attached to this one."""
         related_files: Mapped[list[WellKnownFile]] = _attached(cls.__name__, "WellKnownFile")
         return related_files
 
@@ -91,6 +91,11 @@ class WellKnownFile(Base):
     isi_experiment: Mapped[IsiExperiment | None] = _attached("IsiExperiment")
     project: Mapped[Project | None] = _attached("Project")
     specimen: Mapped[Specimen | None] = _attached("Specimen")
+
+    def __repr__(self) -> str:
+        stored = self.__dict__
+        path = f"{stored.get('storage_directory') or ''}{stored.get('filename') or ''}"
+        return f"WellKnownFile(id={stored.get('id')}, path={path!r})"
 
     @property
     def attachable(self) -> Attachable | None:

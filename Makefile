@@ -1,0 +1,48 @@
+# What a newcomer, a developer and CI run. Each environment is made when it is first needed.
+PYTHON ?= python3
+VENV := .venv
+ORACLE := .venv-allensdk
+RUN := $(VENV)/bin/python
+
+.PHONY: demo test check interop test-oldest docs clean
+
+demo: $(VENV)/demo.stamp
+	$(RUN) -m ecephys_dal.testing.demo
+
+test: $(VENV)/dev.stamp
+	$(RUN) -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/dev.stamp
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(RUN) -m pytest tests/docs $(PYTEST_ARGS)
+
+# The answers of AllenSDK's own class on the same database, and ours.
+interop: $(ORACLE)/stamp
+	$(ORACLE)/bin/python -m pytest tests/interop --override-ini addopts=-ra $(PYTEST_ARGS)
+
+# The same tests on the oldest pandas and numpy that are supported: the ones that AllenSDK pins.
+test-oldest: $(ORACLE)/stamp
+	$(ORACLE)/bin/python -m pytest $(PYTEST_ARGS)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: pyproject.toml | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[testing]'
+	touch $@
+
+$(VENV)/dev.stamp: pyproject.toml | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev,arrow]'
+	touch $@ $(VENV)/demo.stamp
+
+$(ORACLE)/stamp: pyproject.toml
+	$(PYTHON) -m venv $(ORACLE)
+	$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--editable '.[testing,tests]' 'allensdk==2.16.2' 'sqlalchemy<2.1'
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(ORACLE)

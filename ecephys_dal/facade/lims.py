@@ -1,0 +1,249 @@
+"""Analysis code's interface, answered by LIMS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from typing_extensions import override
+
+from ecephys_dal.artifacts import (
+    ArtifactClient,
+    ArtifactSettings,
+    AsyncArtifactClient,
+    route_of,
+)
+from ecephys_dal.config import DbCredentials
+from ecephys_dal.database import Database
+from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.facade.interface import EcephysProjectApi
+from ecephys_dal.filters import (
+    ChannelFilter,
+    IsiExperimentFilter,
+    ProbeFileFilter,
+    ProbeFilter,
+    SessionFileFilter,
+    SessionFilter,
+    TemplateFilter,
+    UnitFilter,
+    UnitMetricFilter,
+    checked_id,
+)
+from ecephys_dal.repositories import (
+    ChannelRepository,
+    IsiExperimentRepository,
+    ProbeLfpRepository,
+    ProbeRepository,
+    SessionNwbRepository,
+    SessionRepository,
+    TemplateRepository,
+    UnitMetricRepository,
+    UnitRepository,
+)
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Mapping
+
+    from pandas import DataFrame
+    from sqlalchemy import URL, Engine
+    from typing_extensions import Self
+
+    from ecephys_dal.facade.interface import Bytes
+
+__all__ = ["EcephysProjectLimsApi", "Streams"]
+
+
+class Streams(Protocol):
+    """Anything that fetches a file of the web application."""
+
+    def stream(self, route: str) -> Bytes:
+        """Return the bytes of the file at this path of the web application."""
+
+
+class EcephysProjectLimsApi(EcephysProjectApi):
+    """The tables and files of LIMS, as AllenSDK's class of this name gives them.
+
+    Parameters
+    ----------
+    postgres_engine : Database, Engine, URL or str
+        Where the tables are; only read.
+    app_engine : object with ``stream(route)``
+        Fetches files from the web application, such as an `ArtifactClient`.
+
+    Notes
+    -----
+    `default` makes one from credentials. ``with`` closes the connections. A pickle works in
+    another process, and holds no password: that is read from LIMS_PASSWORD there.
+    """
+
+    STIMULUS_TEMPLATE_NAMESPACE: ClassVar[str] = "brain_observatory_1.1"
+
+    def __init__(self, postgres_engine: Database | Engine | URL | str, app_engine: Streams) -> None:
+        if not callable(getattr(app_engine, "stream", None)):
+            raise ConfigurationError(
+                f"app_engine, a {type(app_engine).__name__}, has no stream(route);"
+                " give an ArtifactClient"
+            )
+        self.postgres_engine = Database.of(postgres_engine)
+        self.app_engine = app_engine
+
+    @classmethod
+    def default(
+        cls,
+        lims_credentials: object | None = None,
+        app_kwargs: Mapping[str, Any] | None = None,
+        asynchronous: bool = False,
+    ) -> Self:
+        """Connect to LIMS at the Allen Institute.
+
+        Parameters
+        ----------
+        lims_credentials : object, optional
+            With dbname, user, host, port and password: a `DbCredentials` or AllenSDK's. Without
+            it LIMS_DBNAME, LIMS_USER, LIMS_HOST, LIMS_PORT (5432) and LIMS_PASSWORD are read.
+        app_kwargs : mapping, optional
+            Settings of the web application, as in `ArtifactSettings`; scheme ``http`` and host
+            ``lims2`` unless told.
+        asynchronous : bool
+            Fetch files without blocking the event loop.
+
+        Returns
+        -------
+        EcephysProjectLimsApi
+
+        Raises
+        ------
+        ConfigurationError
+            If a credential is missing or a setting is unknown or wrong; it is named.
+        TypeError
+            If ``asynchronous`` is among ``app_kwargs``.
+        """
+        if app_kwargs is not None and "asynchronous" in app_kwargs:
+            raise TypeError("asynchronous is an argument of default(), not one of app_kwargs")
+        credentials = (
+            DbCredentials.from_env()
+            if lims_credentials is None
+            else DbCredentials.of(lims_credentials)
+        )
+        client = AsyncArtifactClient if asynchronous else ArtifactClient
+        return cls(
+            Database.from_credentials(credentials),
+            client(ArtifactSettings.of(app_kwargs or {})),
+        )
+
+    def close(self) -> None:
+        """Close the connections to the database and to the web application."""
+        self.postgres_engine.close()
+        close_app_engine = getattr(self.app_engine, "close", None)
+        if close_app_engine is not None:
+            close_app_engine()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.postgres_engine!r}, {self.app_engine!r})"
+
+    @override
+    def get_sessions(
+        self,
+        session_ids: Iterable[int] | None = None,
+        published_at: str | dt.date | None = None,
+    ) -> DataFrame:
+        spec = SessionFilter(session_ids=session_ids, published_at=published_at)
+        return SessionRepository(self.postgres_engine).frame(spec)
+
+    @override
+    def get_probes(
+        self,
+        probe_ids: Iterable[int] | None = None,
+        session_ids: Iterable[int] | None = None,
+        published_at: str | dt.date | None = None,
+    ) -> DataFrame:
+        spec = ProbeFilter(probe_ids=probe_ids, session_ids=session_ids, published_at=published_at)
+        return ProbeRepository(self.postgres_engine).frame(spec)
+
+    @override
+    def get_channels(
+        self,
+        channel_ids: Iterable[int] | None = None,
+        probe_ids: Iterable[int] | None = None,
+        session_ids: Iterable[int] | None = None,
+        published_at: str | dt.date | None = None,
+    ) -> DataFrame:
+        spec = ChannelFilter(
+            channel_ids=channel_ids,
+            probe_ids=probe_ids,
+            session_ids=session_ids,
+            published_at=published_at,
+        )
+        return ChannelRepository(self.postgres_engine).frame(spec)
+
+    @override
+    def get_units(
+        self,
+        unit_ids: Iterable[int] | None = None,
+        channel_ids: Iterable[int] | None = None,
+        probe_ids: Iterable[int] | None = None,
+        session_ids: Iterable[int] | None = None,
+        published_at: str | dt.date | None = None,
+    ) -> DataFrame:
+        spec = UnitFilter(
+            unit_ids=unit_ids,
+            channel_ids=channel_ids,
+            probe_ids=probe_ids,
+            session_ids=session_ids,
+            published_at=published_at,
+        )
+        return UnitRepository(self.postgres_engine).frame(spec)
+
+    @override
+    def get_unit_analysis_metrics(
+        self,
+        unit_ids: Iterable[int] | None = None,
+        ecephys_session_ids: Iterable[int] | None = None,
+        session_types: Iterable[str] | None = None,
+    ) -> DataFrame:
+        spec = UnitMetricFilter(
+            unit_ids=unit_ids,
+            ecephys_session_ids=ecephys_session_ids,
+            session_types=session_types,
+        )
+        return UnitMetricRepository(self.postgres_engine).frame(spec)
+
+    @override
+    def get_isi_experiments(
+        self,
+        isi_experiment_ids: Iterable[int] | None = None,
+        session_ids: Iterable[int] | None = None,
+    ) -> DataFrame:
+        spec = IsiExperimentFilter(isi_experiment_ids=isi_experiment_ids, session_ids=session_ids)
+        return IsiExperimentRepository(self.postgres_engine).frame(spec)
+
+    @override
+    def get_session_data(self, session_id: int) -> Bytes:
+        spec = SessionFileFilter(session_ids=[checked_id("session_id", session_id)])
+        record = SessionNwbRepository(self.postgres_engine).one(spec)
+        return self.app_engine.stream(route_of(record))
+
+    @override
+    def get_probe_lfp_data(self, probe_id: int) -> Bytes:
+        spec = ProbeFileFilter(probe_ids=[checked_id("probe_id", probe_id)])
+        record = ProbeLfpRepository(self.postgres_engine).one(spec)
+        return self.app_engine.stream(route_of(record))
+
+    @override
+    def get_natural_movie_template(self, number: int) -> Bytes:
+        return self._get_template(f"natural_movie_{checked_id('number', number)}")
+
+    @override
+    def get_natural_scene_template(self, number: int) -> Bytes:
+        return self._get_template(f"natural_scene_{checked_id('number', number)}")
+
+    def _get_template(self, name: str) -> Bytes:
+        spec = TemplateFilter(names=[name], namespaces=[self.STIMULUS_TEMPLATE_NAMESPACE])
+        record = TemplateRepository(self.postgres_engine).one(spec)
+        return self.app_engine.stream(route_of(record))

@@ -1,0 +1,89 @@
+"""How the values of a filter become WHERE clauses, on every database alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Boolean, ColumnElement, String, TypeDecorator, bindparam
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from ecephys_dal.filters import split_published_at
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy import Dialect
+    from sqlalchemy.sql.compiler import SQLCompiler
+
+    Clauses = Iterator[ColumnElement[bool]]
+
+__all__ = ["among", "named", "published_by", "within"]
+
+
+class _IdText(TypeDecorator[Any]):
+    """Ids as one text, which is one bound value however many they are."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, brackets: str) -> None:
+        super().__init__()
+        self.brackets = brackets
+
+    def process_bind_param(self, value: Iterable[int] | None, dialect: Dialect) -> str:  # noqa: ARG002
+        """Write the ids between the brackets."""
+        return ",".join(map(str, value or ())).join(self.brackets)
+
+
+# PostgreSQL reads the text as an array, SQLite as JSON.
+_ID_TEXT = _IdText("{}").with_variant(_IdText("[]"), "sqlite")
+
+
+class _is_among(FunctionElement[bool]):  # noqa: N801 - named as SQLAlchemy names its functions
+    """``column`` is one of the ids in a text."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_is_among)
+def _among_array(element: _is_among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, ids = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} = ANY (CAST({ids} AS BIGINT[]))"
+
+
+@compiles(_is_among, "sqlite")
+def _among_json(element: _is_among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, ids = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({ids}))"  # noqa: S608 - of compiled clauses
+
+
+def among(column: Any, ids: Iterable[int] | None) -> Clauses:
+    """Keep the records whose id is one of these; all if there is no condition."""
+    if ids is not None:
+        yield _is_among(column, bindparam(None, ids, _ID_TEXT))
+
+
+def named(column: Any, names: Iterable[str] | None) -> Clauses:
+    """Keep the records whose name is one of these; all if there is no condition."""
+    if names is not None:
+        yield column.in_(tuple(names))
+
+
+def published_by(column: Any, published_at: str | dt.date | None) -> Clauses:
+    """Keep the records that were published on this day at the latest."""
+    split = split_published_at(published_at)
+    if split.published_at_not_null:
+        yield column.is_not(None)
+        yield column <= split.published_at
+
+
+def within(column: Any, id_range: tuple[int | None, int | None] | None) -> Clauses:
+    """Keep the records whose id is in the half-open range; an end of None is open."""
+    first, stop = id_range or (None, None)
+    if first is not None:
+        yield column >= first
+    if stop is not None:
+        yield column < stop

