@@ -88,6 +88,6 @@ def _values(rng: np.random.Generator, key: str, count: int) -> NDArray[Any]:
         drawn = rng.choice(np.array(_CHOICES[name], dtype=float), count)
     else:
         drawn = rng.exponential(_SCALES[name], count) if name in _SCALES else rng.random(count)
-    values = drawn.round(6).astype(object)
+    values: NDArray[Any] = drawn.round(6).astype(object)
     values[rng.random(count) < _UNKNOWN] = None
     return values

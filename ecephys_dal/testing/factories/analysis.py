@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-class EcephysAnalysisRunFactory(LimsFactory):
+class EcephysAnalysisRunFactory(LimsFactory[models.EcephysAnalysisRun]):
     """The run in force that wrote a session's NWB file."""
 
     class Meta:
@@ -32,7 +32,7 @@ class EcephysAnalysisRunFactory(LimsFactory):
     job_strategy_class = "EcephysWriteNwbStrategy"
 
 
-class EcephysAnalysisRunProbeFactory(LimsFactory):
+class EcephysAnalysisRunProbeFactory(LimsFactory[models.EcephysAnalysisRunProbe]):
     """A probe's part in a run of its session."""
 
     class Meta:
@@ -42,7 +42,7 @@ class EcephysAnalysisRunProbeFactory(LimsFactory):
     run = SubFactory(EcephysAnalysisRunFactory, session=SelfAttribute("..probe.session"))
 
 
-class EcephysUnitMetricBundleFactory(LimsFactory):
+class EcephysUnitMetricBundleFactory(LimsFactory[models.EcephysUnitMetricBundle]):
     """A unit's metrics, of a run of its session; ``data`` holds a few of the keys."""
 
     class Meta:

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-class WellKnownFileTypeFactory(LimsFactory):
+class WellKnownFileTypeFactory(LimsFactory[models.WellKnownFileType]):
     """The type of a session's NWB file."""
 
     class Meta:
@@ -35,7 +35,7 @@ class WellKnownFileTypeFactory(LimsFactory):
     updated_at = CREATED_AT
 
 
-class WellKnownFileFactory(LimsFactory):
+class WellKnownFileFactory(LimsFactory[models.WellKnownFile]):
     """A session's NWB file on its analysis run; ``attachable=record`` attaches it elsewhere."""
 
     class Meta:
@@ -58,7 +58,7 @@ class WellKnownFileFactory(LimsFactory):
     updated_at = ACQUIRED_AT
 
 
-class StimulusNamespaceFactory(LimsFactory):
+class StimulusNamespaceFactory(LimsFactory[models.StimulusNamespace]):
     """The namespace of the Visual Coding stimuli."""
 
     class Meta:
@@ -67,7 +67,7 @@ class StimulusNamespaceFactory(LimsFactory):
     name = "brain_observatory_1.1"
 
 
-class StimulusFactory(LimsFactory):
+class StimulusFactory(LimsFactory[models.Stimulus]):
     """A natural movie; its file is attached to nothing."""
 
     class Meta:

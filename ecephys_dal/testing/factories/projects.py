@@ -9,7 +9,7 @@ from ecephys_dal.testing.factories.base import CREATED_AT, LimsFactory
 __all__ = ["EquipmentFactory", "ProjectFactory", "StructureFactory", "UserFactory"]
 
 
-class ProjectFactory(LimsFactory):
+class ProjectFactory(LimsFactory[models.Project]):
     """The Visual Coding project."""
 
     class Meta:
@@ -23,7 +23,7 @@ class ProjectFactory(LimsFactory):
     incoming_directory = "/allen/programs/braintv/production/incoming/neuralcoding/"
 
 
-class EquipmentFactory(LimsFactory):
+class EquipmentFactory(LimsFactory[models.Equipment]):
     """A Neuropixels rig."""
 
     class Meta:
@@ -32,7 +32,7 @@ class EquipmentFactory(LimsFactory):
     name = "NP.0"
 
 
-class UserFactory(LimsFactory):
+class UserFactory(LimsFactory[models.User]):
     """An operator."""
 
     class Meta:
@@ -41,7 +41,7 @@ class UserFactory(LimsFactory):
     login = "operator"
 
 
-class StructureFactory(LimsFactory):
+class StructureFactory(LimsFactory[models.Structure]):
     """The primary visual area."""
 
     class Meta:

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-class IsiExperimentFactory(LimsFactory):
+class IsiExperimentFactory(LimsFactory[models.IsiExperiment]):
     """An intrinsic signal imaging experiment that passed."""
 
     class Meta:
@@ -39,7 +39,7 @@ class IsiExperimentFactory(LimsFactory):
     workflow_state = "passed"
 
 
-class EcephysSessionFactory(LimsFactory):
+class EcephysSessionFactory(LimsFactory[models.EcephysSession]):
     """A released session of brain_observatory_1.1."""
 
     class Meta:
@@ -64,7 +64,7 @@ class EcephysSessionFactory(LimsFactory):
     habituation = False
 
 
-class BehaviorSessionFactory(LimsFactory):
+class BehaviorSessionFactory(LimsFactory[models.BehaviorSession]):
     """The behavior of a session, with its donor."""
 
     class Meta:
@@ -89,7 +89,7 @@ class BehaviorSessionFactory(LimsFactory):
     created_at = CREATED_AT
 
 
-class EcephysProbeFactory(LimsFactory):
+class EcephysProbeFactory(LimsFactory[models.EcephysProbe]):
     """A passed probe of phase 3a, with LFP."""
 
     class Meta:
@@ -114,7 +114,7 @@ class EcephysProbeFactory(LimsFactory):
     temporal_subsampling_factor = 2.0
 
 
-class EcephysChannelFactory(LimsFactory):
+class EcephysChannelFactory(LimsFactory[models.EcephysChannel]):
     """A valid channel in the primary visual area, registered to the atlas (µm)."""
 
     class Meta:
@@ -131,7 +131,7 @@ class EcephysChannelFactory(LimsFactory):
     valid_data = True
 
 
-class EcephysUnitFactory(LimsFactory):
+class EcephysUnitFactory(LimsFactory[models.EcephysUnit]):
     """A good unit."""
 
     class Meta:

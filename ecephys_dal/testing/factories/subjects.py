@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-class GenderFactory(LimsFactory):
+class GenderFactory(LimsFactory[models.Gender]):
     """Male."""
 
     class Meta:
@@ -31,7 +31,7 @@ class GenderFactory(LimsFactory):
     name = "M"
 
 
-class AgeFactory(LimsFactory):
+class AgeFactory(LimsFactory[models.Age]):
     """118 days; the name follows the number."""
 
     class Meta:
@@ -42,7 +42,7 @@ class AgeFactory(LimsFactory):
     embryonic = False
 
 
-class GenotypeTypeFactory(LimsFactory):
+class GenotypeTypeFactory(LimsFactory[models.GenotypeType]):
     """A driver line."""
 
     class Meta:
@@ -51,7 +51,7 @@ class GenotypeTypeFactory(LimsFactory):
     name = "driver"
 
 
-class GenotypeFactory(LimsFactory):
+class GenotypeFactory(LimsFactory[models.Genotype]):
     """A line of somatostatin neurons."""
 
     class Meta:
@@ -61,7 +61,7 @@ class GenotypeFactory(LimsFactory):
     genotype_type = SubFactory(GenotypeTypeFactory)
 
 
-class DonorFactory(LimsFactory):
+class DonorFactory(LimsFactory[models.Donor]):
     """A mouse of a Sst line; ``full_genotype=None`` makes a wild type."""
 
     class Meta:
@@ -77,7 +77,7 @@ class DonorFactory(LimsFactory):
     organism_id = 2
 
 
-class SpecimenFactory(LimsFactory):
+class SpecimenFactory(LimsFactory[models.Specimen]):
     """The donor as the experiment knows it."""
 
     class Meta:

@@ -1,0 +1,204 @@
+"""A synthetic LIMS: the release's shape, and every awkward row that the real database holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sqlalchemy import text
+from tqdm import tqdm
+
+from ecephys_dal.database import Database
+from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.migrations import upgrade
+from ecephys_dal.testing.awkward import spoil
+from ecephys_dal.testing.binding import using
+from ecephys_dal.testing.factories import StimulusNamespaceFactory
+from ecephys_dal.testing.plans import awkward_plans, well_behaved_plans
+from ecephys_dal.testing.shared import SharedRecords
+from ecephys_dal.testing.templates import awkward_templates, templates
+from ecephys_dal.testing.writer import SessionWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import URL
+    from sqlalchemy.orm import Session
+
+    from ecephys_dal.testing.plans import SessionPlan
+    from ecephys_dal.testing.writer import WrittenSession
+
+__all__ = ["SyntheticLims", "build_synthetic_lims", "create_synthetic_lims"]
+
+_FIRST_ID = 600_000_000
+
+
+@dataclass
+class SyntheticLims:
+    """What a synthetic LIMS holds.
+
+    Attributes
+    ----------
+    session_ids, probe_ids : list of int
+        The well-behaved sessions and probes, which every rule keeps.
+    visible_session_ids, visible_probe_ids : list of int
+        Those, and the awkward ones that the rules keep: what the tables show without a filter.
+    awkward : dict of str to int
+        The id of each awkward record, by the name of what is awkward about it.
+    artifacts : Path or None
+        The folder of files, for `ArtifactServer`.
+    """
+
+    session_ids: list[int] = field(default_factory=list)
+    probe_ids: list[int] = field(default_factory=list)
+    visible_session_ids: list[int] = field(default_factory=list)
+    visible_probe_ids: list[int] = field(default_factory=list)
+    awkward: dict[str, int] = field(default_factory=dict)
+    artifacts: Path | None = None
+
+    def add(self, plan: SessionPlan, written: WrittenSession) -> None:
+        """Note the ids of a session that was written."""
+        probe_ids = [probe.id for probe in written.probes]
+        if plan.key is None:
+            self.session_ids.append(written.session.id)
+            self.probe_ids.extend(probe_ids)
+        else:
+            self.awkward[plan.key] = written.session.id
+        if plan.visible:
+            self.visible_session_ids.append(written.session.id)
+        for probe, probe_id in zip(plan.probes, probe_ids, strict=True):
+            if probe.key:
+                self.awkward[probe.key] = probe_id
+            if plan.visible and probe.visible:
+                self.visible_probe_ids.append(probe_id)
+
+
+def build_synthetic_lims(
+    database: Database,
+    *,
+    sessions: int = 58,
+    probes: tuple[int, int] = (4, 6),
+    channels_per_probe: int = 384,
+    units_per_session: int = 1700,
+    seed: int = 0,
+    artifacts: Path | None = None,
+    progress: bool = True,
+) -> SyntheticLims:
+    """Fill a database of our own with a LIMS, always the same for the same arguments.
+
+    The default has the shape of the Visual Coding release: 58 well-behaved sessions (32
+    ``brain_observatory_1.1``, 26 ``functional_connectivity``), 332 probes, 127,488 channels,
+    98,600 units with a metric bundle each, all published on 2019-10-03.
+
+    Parameters
+    ----------
+    database : Database
+        Owned, and with an empty schema, as `~ecephys_dal.migrations.upgrade` makes it.
+    sessions : int
+        Well-behaved sessions.
+    probes : (int, int)
+        Fewest and most probes of a well-behaved session.
+    channels_per_probe, units_per_session : int
+        Of the well-behaved sessions.
+    seed : int
+        Other seeds draw other values; the ids stay the same.
+    artifacts : Path, optional
+        Where to write the NWB files, movies and scenes: about 230 kB for each session and probe.
+    progress : bool
+        Show a progress bar on stderr.
+
+    Returns
+    -------
+    SyntheticLims
+        The ids to ask for.
+
+    Raises
+    ------
+    ConfigurationError
+        If the database is not owned.
+
+    Notes
+    -----
+    The awkward rows come on top of the well-behaved sessions, however few those are: one small
+    session (8 channels a probe, 16 units) for each oddity of a session, one whose probes and one
+    whose channels and units are odd, and stimuli and files that are not as they should be. The
+    keys of `SyntheticLims.awkward` name them. Even a well-behaved session has what all real ones
+    have: several current runs, an older run with metrics for three units, a reference channel
+    (number 191) without valid data, channels above the brain without structure and coordinates,
+    noise units, and NULLs among the metrics.
+    """
+    if not database.owned:
+        raise ConfigurationError(
+            f"{database} is only read; to fill a database of our own, use Database(url, owned=True)"
+        )
+    lims = SyntheticLims(artifacts=artifacts)
+    plans = [
+        *well_behaved_plans(sessions, probes, channels_per_probe, units_per_session),
+        *awkward_plans(),
+    ]
+    with database.session() as db, using(db, first_id=_FIRST_ID):
+        _fill(db, lims, tqdm(plans, "synthetic LIMS", unit="session", disable=not progress), seed)
+    return lims
+
+
+def create_synthetic_lims(
+    url: str | URL,
+    *,
+    sessions: int = 58,
+    probes: tuple[int, int] = (4, 6),
+    channels_per_probe: int = 384,
+    units_per_session: int = 1700,
+    seed: int = 0,
+    artifacts: Path | None = None,
+    progress: bool = True,
+) -> SyntheticLims:
+    """Make the schema in an empty database, and fill it as `build_synthetic_lims` does.
+
+    Parameters
+    ----------
+    url : str or URL
+        Where; SQLAlchemy's form, such as ``sqlite:///lims.db``.
+    sessions, probes, channels_per_probe, units_per_session, seed, artifacts, progress
+        As for `build_synthetic_lims`.
+
+    Returns
+    -------
+    SyntheticLims
+
+    Raises
+    ------
+    ConfigurationError
+        If the database already holds LIMS tables that this library did not make.
+    """
+    with Database(url, owned=True) as database:
+        with database.connection() as connection:
+            upgrade(connection)
+        return build_synthetic_lims(
+            database,
+            sessions=sessions,
+            probes=probes,
+            channels_per_probe=channels_per_probe,
+            units_per_session=units_per_session,
+            seed=seed,
+            artifacts=artifacts,
+            progress=progress,
+        )
+
+
+def _fill(db: Session, lims: SyntheticLims, plans: tqdm[SessionPlan], seed: int) -> None:
+    shared = SharedRecords()
+    db.add_all(shared.structures.values())
+    writer = SessionWriter(db, shared, lims.artifacts)
+    for number, plan in enumerate(plans):
+        written = writer.write(plan, np.random.default_rng((seed, number)))
+        lims.add(plan, written)
+        lims.awkward.update(spoil(db, plan.key, written))
+    namespace = StimulusNamespaceFactory.build()
+    db.add_all(templates(shared, namespace, lims.artifacts))
+    for key, stimulus in awkward_templates(shared, namespace, lims.artifacts):
+        db.add(stimulus)
+        lims.awkward[key] = stimulus.id
+    db.flush()
+    # Both databases know the statement; without it they guess, and join in a bad order.
+    db.execute(text("ANALYZE"))
