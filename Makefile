@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 .PHONY: demo test check interop test-oldest docs clean
 
 demo: $(VENV)/demo.stamp
-	$(RUN) -m ecephys_dal.testing.demo
+	$(RUN) -m ecephys_dal.cli.demo
 
 test: $(VENV)/dev.stamp
 	$(RUN) -m pytest $(PYTEST_ARGS)

@@ -72,7 +72,10 @@ class DbCredentials:
                 f" give an object with {', '.join(_VARIABLES)}"
             )
         values = {name: getattr(credentials, name) for name in _VARIABLES}
-        return cls(**{name: value for name, value in values.items() if value is not None})
+        for name in ("port", "password"):  # these have defaults
+            if values[name] is None:
+                del values[name]
+        return cls(**values)
 
     @classmethod
     def from_env(cls) -> DbCredentials:

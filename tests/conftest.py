@@ -128,7 +128,7 @@ def db(migrated: Database) -> Iterator[Session]:
     """An ORM session that the factories write to; all that is written is rolled back."""
     with migrated.engine.connect() as connection:
         transaction = connection.begin()
-        with Session(connection, join_transaction_mode="create_savepoint") as session:
-            with using(session):
-                yield session
+        joined = Session(connection, join_transaction_mode="create_savepoint")
+        with joined as session, using(session):
+            yield session
         transaction.rollback()

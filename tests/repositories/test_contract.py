@@ -1,0 +1,239 @@
+"""What every repository promises, on every database: one statement, and outputs that agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import Engine, event, false, true
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import Session
+
+from ecephys_dal import (
+    ChannelRepository,
+    Database,
+    InvalidFilterError,
+    IsiExperimentRepository,
+    NotExactlyOneError,
+    ProbeFilter,
+    ProbeLfpRepository,
+    ProbeRepository,
+    RecordNotFoundError,
+    SessionNwbRepository,
+    SessionRepository,
+    TemplateRepository,
+    UnitFilter,
+    UnitMetricRepository,
+    UnitRepository,
+)
+from ecephys_dal.repositories import Repository
+from ecephys_dal.testing import SyntheticLims
+from ecephys_dal.testing.factories import EcephysProbeFactory
+
+REPOSITORIES = [
+    ChannelRepository,
+    IsiExperimentRepository,
+    ProbeLfpRepository,
+    ProbeRepository,
+    SessionNwbRepository,
+    SessionRepository,
+    TemplateRepository,
+    UnitMetricRepository,
+    UnitRepository,
+]
+
+
+@pytest.fixture(params=REPOSITORIES, ids=lambda repository: repository.__name__)
+def repository(request: pytest.FixtureRequest, synthetic: SyntheticLims) -> Repository[Any, Any]:
+    made: Repository[Any, Any] = request.param(synthetic.database)
+    return made
+
+
+@contextmanager
+def statements(engine: Engine) -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def test_every_repository_is_under_contract() -> None:
+    assert set(REPOSITORIES) == set(Repository.__subclasses__())
+
+
+def test_count_frame_entities_and_ids_agree(repository: Repository[Any, Any]) -> None:
+    frame, entities = repository.frame(), repository.entities()
+    assert len(frame) > 0
+    assert repository.count() == len(frame) == len(entities)
+    assert repository.exists()
+    assert repository.ids().dtype == np.int64
+    assert repository.ids().tolist() == [entity.id for entity in entities]
+
+
+def test_rows_are_in_the_order_of_the_index(repository: Repository[Any, Any]) -> None:
+    index = repository.frame().index
+    assert index.is_monotonic_increasing
+    assert index.dtype == np.int64
+    assert index.name == repository.columns[0].key
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_chunks_together_are_the_frame(repository: Repository[Any, Any], size: int) -> None:
+    few = repository.columns[0] <= int(repository.frame().index[:50][-1])
+    chunks = list(repository.chunks(size=size, where=few))
+    assert [len(chunk) for chunk in chunks[:-1]] == [size] * (len(chunks) - 1)
+    pd.testing.assert_frame_equal(pd.concat(chunks), repository.frame(where=few))
+
+
+@pytest.mark.parametrize("n", [1, 3, 10_000])
+def test_partitions_are_disjoint_complete_and_balanced(
+    repository: Repository[Any, Any], n: int
+) -> None:
+    frame, parts = repository.frame(), repository.partitions(n=n)
+    assert 1 <= len(parts) <= n
+    frames = [repository.frame(part) for part in parts[:100]]
+    if len(parts) <= 100:
+        assert [i for part in frames for i in part.index] == frame.index.tolist()
+        assert max(map(len, frames)) <= -(-len(frame) // len(parts)) + 1
+    else:
+        assert [len(part) for part in frames] == [1] * 100
+
+
+def test_partitions_of_nothing_are_one_empty_part(repository: Repository[Any, Any]) -> None:
+    parts = repository.partitions(n=4, where=false())
+    assert len(parts) == 1
+
+
+def test_an_empty_frame_keeps_columns_and_dtypes(repository: Repository[Any, Any]) -> None:
+    frame, empty = repository.frame(), repository.frame(where=false())
+    assert len(empty) == 0
+    assert list(repository.chunks(where=false())) == []
+    assert repository.count(where=false()) == 0
+    assert not repository.exists(where=false())
+    assert repository.ids(where=false()).tolist() == []
+    if not isinstance(repository, UnitMetricRepository):
+        pd.testing.assert_frame_equal(empty, frame.iloc[:0])
+    for column in frame.columns:
+        assert empty[column].dtype == frame[column].dtype, column
+
+
+def test_one_statement_a_call(repository: Repository[Any, Any]) -> None:
+    record_id = int(repository.ids()[0])
+    calls = {
+        "frame": repository.frame,
+        "chunks": lambda: list(repository.chunks()),
+        "entities": repository.entities,
+        "get": lambda: repository.get(record_id),
+        "one": lambda: repository.one(where=repository.model.id == record_id),
+        "count": repository.count,
+        "exists": repository.exists,
+        "ids": repository.ids,
+        "partitions": repository.partitions,
+        "select": repository.select,
+    }
+    for name, call in calls.items():
+        with statements(repository._db.engine) as seen:
+            call()
+        assert len(seen) == (name != "select"), (name, seen)
+
+
+def test_get_finds_the_record_and_says_when_there_is_none(
+    repository: Repository[Any, Any],
+) -> None:
+    record_id = int(repository.ids()[0])
+    assert repository.get(record_id).id == record_id
+    assert repository.get(np.int64(record_id)).id == record_id
+    with pytest.raises(RecordNotFoundError, match=rf"{repository.model.__name__} -1 ") as caught:
+        repository.get(-1)
+    assert isinstance(caught.value, LookupError)
+    for rule in repository.rules:
+        assert rule.name in str(caught.value)
+    with pytest.raises(InvalidFilterError, match="record_id: 'x'"):
+        repository.get("x")  # type: ignore[arg-type]
+
+
+def test_one_is_exactly_one(repository: Repository[Any, Any]) -> None:
+    with pytest.raises(NotExactlyOneError, match="found 0") as caught:
+        repository.one(where=false())
+    assert (caught.value.expected, caught.value.found) == (1, [])
+    assert isinstance(caught.value, ValueError)
+    with pytest.raises(NotExactlyOneError) as caught:
+        repository.one()
+    assert len(caught.value.found) == repository.count()
+
+
+def test_where_adds_to_the_question(repository: Repository[Any, Any]) -> None:
+    record_id = int(repository.ids()[-1])
+    mine = repository.model.id == record_id
+    assert repository.ids(where=mine).tolist() == [record_id]
+    assert repository.ids(where=[mine, true()]).tolist() == [record_id]
+    assert repository.count(where=[mine, false()]) == 0
+    assert len(repository.frame(where=mine)) == 1
+
+
+def test_the_select_can_be_extended(repository: Repository[Any, Any]) -> None:
+    with repository._db.session() as db:
+        last = db.scalars(repository.select().order_by(None).limit(1)).one()
+    assert isinstance(last, repository.model)
+
+
+def test_a_callers_session_gives_the_same(repository: Repository[Any, Any]) -> None:
+    with repository._db.session() as db:
+        inside = type(repository)(db)
+        pd.testing.assert_frame_equal(inside.frame(), repository.frame())
+        assert inside.count() == repository.count()
+        entity = inside.entities(where=repository.model.id == int(repository.ids()[0]))[0]
+        assert entity in db
+
+
+def test_a_relationship_that_was_not_loaded_is_no_hidden_query(
+    repository: Repository[Any, Any],
+) -> None:
+    entity = repository.get(int(repository.ids()[0]))
+    relationships = [r.key for r in repository.model.__mapper__.relationships]
+    assert relationships
+    for name in relationships:
+        with pytest.raises(Exception, match=r"raise|not bound") as caught:
+            getattr(entity, name)
+        assert isinstance(caught.value, InvalidRequestError)
+
+
+def test_a_filter_of_another_table_is_refused(repository: Repository[Any, Any]) -> None:
+    other = UnitFilter() if isinstance(repository, ProbeRepository) else ProbeFilter()
+    with pytest.raises(InvalidFilterError, match=repository.filter_type.__name__):
+        repository.frame(other)
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5, None, "10"])
+def test_a_size_or_number_that_is_none_is_refused(
+    repository: Repository[Any, Any], bad: Any
+) -> None:
+    with pytest.raises(InvalidFilterError, match="size"):
+        list(repository.chunks(size=bad))
+    with pytest.raises(InvalidFilterError, match=r"^n"):
+        repository.partitions(n=bad)
+
+
+def test_an_abandoned_iteration_gives_its_connection_back(synthetic: SyntheticLims) -> None:
+    with Database(synthetic.database.url) as database:
+        chunks = UnitRepository(database).chunks(size=1)
+        next(chunks)
+        chunks.close()
+        assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def test_pending_changes_of_a_callers_session_are_seen(db: Session) -> None:
+    with db.no_autoflush:
+        probe = EcephysProbeFactory.build(name="probeF")
+        db.add(probe)
+    assert ProbeRepository(db).frame()["name"].tolist() == ["probeF"]

@@ -1,0 +1,171 @@
+"""A database is read and not written, and what goes wrong is said in our words."""
+
+from __future__ import annotations
+
+import pickle
+import socket
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, select, text
+from sqlalchemy.exc import DBAPIError
+
+from ecephys_dal import (
+    ConfigurationError,
+    Database,
+    DatabaseUnavailableError,
+    DbCredentials,
+    SchemaMismatchError,
+    SessionRepository,
+)
+from ecephys_dal.migrations import upgrade
+from ecephys_dal.models import Gender
+
+PASSWORD = "p@ss:w/rd%' \""
+
+
+@pytest.fixture
+def owned(empty_url: str) -> Database:
+    with Database(empty_url, owned=True) as database:
+        with database.connection() as connection:
+            upgrade(connection)
+        return database
+
+
+def names(database: Database) -> list[str | None]:
+    with database.session() as db:
+        return list(db.scalars(select(Gender.name)))
+
+
+def test_an_owned_database_is_written_and_committed(owned: Database) -> None:
+    with owned.session() as db:
+        db.add(Gender(id=1, name="F"))
+    assert names(owned) == ["F"]
+
+
+@pytest.mark.parametrize("as_engine", [False, True])
+def test_a_database_that_is_not_ours_cant_be_written(owned: Database, as_engine: bool) -> None:
+    engine = create_engine(owned.url)
+    if as_engine and engine.dialect.name == "sqlite":
+        pytest.skip("an SQLite engine of the caller's is used as it is")
+    with Database(engine if as_engine else owned.url) as database:
+        with pytest.raises(DBAPIError, match=r"read-?only"), database.session() as db:
+            db.add(Gender(id=1, name="F"))
+            db.flush()
+        with pytest.raises(DBAPIError, match=r"read-?only"), database.connection() as connection:
+            connection.execute(text("DELETE FROM genders"))
+    engine.dispose()
+    assert names(owned) == []
+
+
+def test_what_was_not_committed_before_an_error_is_gone(owned: Database) -> None:
+    with pytest.raises(RuntimeError), owned.session() as db:
+        db.add(Gender(id=1, name="F"))
+        db.flush()
+        raise RuntimeError
+    assert names(owned) == []
+
+
+def test_a_missing_file_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "mispelt.db"
+    with (
+        pytest.raises(DatabaseUnavailableError, match="no SQLite database .*mispelt"),
+        Database(f"sqlite:///{path}") as database,
+        database.connection(),
+    ):
+        pass
+    assert not path.exists()
+
+
+def test_a_database_without_the_tables_is_said_to_be_none(empty_url: str) -> None:
+    with Database(empty_url, owned=True) as database, database.connection():
+        pass
+    with (
+        Database(empty_url) as database,
+        pytest.raises(SchemaMismatchError, match="ecephys_sessions") as caught,
+    ):
+        SessionRepository(database).frame()
+    assert "SELECT" not in str(caught.value)
+
+
+def test_a_server_that_is_not_there_is_said_not_to_answer() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        credentials = DbCredentials(
+            dbname="lims2", user="reader", host="127.0.0.1", port=port, password=PASSWORD
+        )
+        with (
+            Database.from_credentials(credentials) as database,
+            pytest.raises(DatabaseUnavailableError, match="check host") as caught,
+        ):
+            SessionRepository(database).count()
+    assert PASSWORD not in str(caught.value)
+
+
+def test_a_wrong_role_is_said_in_our_words(postgres_url: str) -> None:
+    url = make_url(postgres_url).set(database="no_such_database")
+    with (
+        Database(url) as database,
+        pytest.raises(DatabaseUnavailableError, match="no_such_database"),
+    ):
+        SessionRepository(database).count()
+
+
+def test_credentials_reach_the_driver_as_they_are() -> None:
+    credentials = DbCredentials(
+        dbname="li/ms", user="re@der", host="limsdb", port=5433, password=PASSWORD
+    )
+    url = Database.from_credentials(credentials).url
+    assert (url.database, url.username, url.host, url.port, url.password) == (
+        "li/ms", "re@der", "limsdb", 5433, PASSWORD,
+    )  # fmt: skip
+
+
+def test_the_password_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    credentials = DbCredentials(dbname="d", user="u", host="h", password=PASSWORD)
+    database = Database.from_credentials(credentials)
+    shown = [repr(database), str(database), repr(database.engine)]
+    pickled = pickle.dumps(database)
+    assert all("ss:w" not in text and "ss%3Aw" not in text for text in shown)
+    assert b"ss:w" not in pickled
+    monkeypatch.setenv("LIMS_PASSWORD", PASSWORD)
+    assert pickle.loads(pickled).url == database.url
+    monkeypatch.delenv("LIMS_PASSWORD")
+    with pytest.raises(ConfigurationError, match="set LIMS_PASSWORD"):
+        pickle.loads(pickled)
+
+
+def test_a_url_that_cant_be_parsed_is_not_repeated() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Database(f"postgresql//user:{PASSWORD}@host")
+    assert "ss:w" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("nonsense", [None, 5, object()])
+def test_what_is_no_database_is_refused(nonsense: object) -> None:
+    with pytest.raises(ConfigurationError, match=f"a {type(nonsense).__name__} is no database"):
+        Database.of(nonsense)  # type: ignore[arg-type]
+
+
+def test_a_pickle_opens_the_same_database(owned: Database) -> None:
+    with owned.session() as db:
+        db.add(Gender(id=1, name="F"))
+    with pickle.loads(pickle.dumps(Database(owned.url))) as copy:
+        assert names(copy) == ["F"]
+        assert repr(copy) == repr(Database(owned.url))
+
+
+def test_a_database_in_memory_is_not_pickled() -> None:
+    with pytest.raises(ConfigurationError, match="memory"):
+        pickle.dumps(Database("sqlite://"))
+
+
+def test_a_callers_engine_is_the_callers_to_close(owned: Database) -> None:
+    engine = create_engine(owned.url)
+    with Database(engine) as database, database.connection():
+        pass
+    assert engine.pool.checkedin() == 1  # type: ignore[attr-defined]
+    engine.dispose()
