@@ -1,6 +1,7 @@
 """A LIMS to test against: factories, a synthetic database, its files, and a server of them."""
 
 from ecephys_dal.testing.binding import IdSequence, using
+from ecephys_dal.testing.content import natural_movie, natural_scene, probe_lfp_nwb, session_nwb
 from ecephys_dal.testing.factories import (
     AgeFactory,
     BehaviorSessionFactory,
@@ -27,9 +28,13 @@ from ecephys_dal.testing.factories import (
     WellKnownFileFactory,
     WellKnownFileTypeFactory,
 )
+from ecephys_dal.testing.metrics import METRIC_KEYS
+from ecephys_dal.testing.release import load_release
 from ecephys_dal.testing.server import ArtifactServer
+from ecephys_dal.testing.synthetic import SyntheticLims, build_synthetic_lims, create_synthetic_lims
 
 __all__ = [
+    "METRIC_KEYS",
     "AgeFactory",
     "ArtifactServer",
     "BehaviorSessionFactory",
@@ -53,8 +58,16 @@ __all__ = [
     "StimulusFactory",
     "StimulusNamespaceFactory",
     "StructureFactory",
+    "SyntheticLims",
     "UserFactory",
     "WellKnownFileFactory",
     "WellKnownFileTypeFactory",
+    "build_synthetic_lims",
+    "create_synthetic_lims",
+    "load_release",
+    "natural_movie",
+    "natural_scene",
+    "probe_lfp_nwb",
+    "session_nwb",
     "using",
 ]
