@@ -82,5 +82,5 @@ class StimulusFactory(LimsFactory[models.Stimulus]):
         storage_directory=f"{PRODUCTION}/stimuli/",
         filename=LazyAttribute(lambda file: f"{file.factory_parent.name}.npy"),
         content_type="application/octet-stream",
-        size=None,
+        size=166_348_928,
     )
