@@ -6,6 +6,8 @@ import datetime as dt
 import re
 from functools import lru_cache
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, uuid5
 
@@ -177,13 +179,13 @@ def _add_presentations(file: NWBFile) -> None:
 
 
 def _written(file: NWBFile) -> bytes:
-    from h5py import File  # noqa: PLC0415 - slow to import, and optional
-    from pynwb import NWBHDF5IO  # noqa: PLC0415
+    from pynwb import NWBHDF5IO  # noqa: PLC0415 - slow to import, and optional
 
-    buffer = BytesIO()
-    with File(buffer, "w") as opened, NWBHDF5IO(file=opened, mode="w") as io:
-        io.write(file)
-    return _without_chance(buffer.getvalue())
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "written.nwb")
+        with NWBHDF5IO(str(path), mode="w") as io:
+            io.write(file)
+        return _without_chance(path.read_bytes())
 
 
 def _without_chance(content: bytes) -> bytes:
