@@ -1,0 +1,165 @@
+"""Write the generated part of data-model.md from the models; ``--check`` only compares."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from inspect import cleandoc
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import BigInteger, inspect
+from sqlalchemy.dialects import postgresql
+
+from ecephys_dal.models import Attachable, Base, WellKnownFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Column, ForeignKey, Table
+    from sqlalchemy.orm import Mapper, RelationshipProperty
+
+PAGE = Path(__file__).with_name("data-model.md")
+BEGIN, END = "<!-- generated from the models: begin -->", "<!-- generated from the models: end -->"
+
+
+def page() -> str:
+    """Return the page as it should be: what is written by hand, and what is generated."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return "\n".join([f"{before}{BEGIN}", "", *generated(), f"{END}{after}"])
+
+
+def generated() -> Iterator[str]:
+    yield from ("## How the tables refer to each other", "")
+    yield from picture(references())
+    yield from ("## What files are attached to", "")
+    yield from picture(attachments())
+    yield from ("## The tables", "")
+    yield from table_of_tables()
+    for table in tables():
+        yield from columns_of(table)
+
+
+def tables() -> list[Table]:
+    """Return the tables, by name."""
+    return [Base.metadata.tables[name] for name in sorted(Base.metadata.tables)]
+
+
+def mappers() -> dict[str, Mapper[Base]]:
+    return {mapper.local_table.name: mapper for mapper in Base.registry.mappers}
+
+
+def picture(lines: Iterator[str]) -> Iterator[str]:
+    yield from ("```mermaid", "erDiagram", *(f"    {line}" for line in lines), "```", "")
+
+
+def references() -> Iterator[str]:
+    """Yield a line for each foreign key."""
+    for table in tables():
+        for column in table.columns:
+            for key in column.foreign_keys:
+                one = "|o" if column.nullable else "||"
+                many = "o|" if has_one(key.column.table, column) else "o{"
+                yield f'{key.column.table.name} {one}--{many} {table.name} : "{column.name}"'
+
+
+def has_one(owner: Table, column: Column[object]) -> bool:
+    """Tell whether a record of the owner has at most one record that refers to it by a column."""
+    mapper = mappers()[owner.name]
+    return any(
+        not relation.uselist and column in relation.remote_side for relation in mapper.relationships
+    )
+
+
+def attachments() -> Iterator[str]:
+    """Yield a line for each table that files are attached to."""
+    for relation in owners():
+        owner = relation.mapper
+        yield f'{owner.local_table.name} |o..o{{ well_known_files : "{owner.class_.__name__}"'
+
+
+def owners() -> list[RelationshipProperty[Base]]:
+    return [
+        relation
+        for relation in inspect(WellKnownFile).relationships
+        if issubclass(relation.mapper.class_, Attachable)
+    ]
+
+
+def table_of_tables() -> Iterator[str]:
+    yield from ("| table | model | what a row is |", "|---|---|---|")
+    for table in tables():
+        mapper = mappers().get(table.name)
+        model = f"`{mapper.class_.__name__}`" if mapper else f"`{table.name}`, a `Table`"
+        yield f"| [{table.name}](#{table.name}) | {model} | {meaning(table)} |"
+    yield ""
+
+
+def meaning(table: Table) -> str:
+    """Return the docstring of a model as one line of Markdown."""
+    mapper = mappers().get(table.name)
+    if mapper is None:
+        ends = " and ".join(key.column.table.name for key in sorted_keys(table))
+        return f"One pair of the many-to-many relation of {ends}."
+    text = " ".join(cleandoc(mapper.class_.__doc__ or "").split())
+    return text.replace("``", "`").replace("|", r"\|")
+
+
+def sorted_keys(table: Table) -> list[ForeignKey]:
+    return sorted(table.foreign_keys, key=lambda key: key.parent.name)
+
+
+def columns_of(table: Table) -> Iterator[str]:
+    yield from (f"### {table.name}", "")
+    yield from ("| column | type | null | refers to |", "|---|---|---|---|")
+    for column in table.columns:
+        null = "yes" if column.nullable else "no"
+        yield f"| {column.name} | {type_of(column)} | {null} | {refers_to(column)} |"
+    yield ""
+    yield from relationships_of(table)
+
+
+def type_of(column: Column[object]) -> str:
+    """Return the type that PostgreSQL gives the column."""
+    name = column.type.compile(dialect=postgresql.dialect())
+    return name.removesuffix(" WITHOUT TIME ZONE").lower()
+
+
+def refers_to(column: Column[object]) -> str:
+    if column.foreign_keys:
+        names = (key.column.table.name for key in column.foreign_keys)
+        return ", ".join(f"[{name}](#{name})" for name in names)
+    if column is WellKnownFile.__table__.c.attachable_id:
+        return "the table that attachable_type names"
+    if isinstance(column.type, BigInteger) and column.name.endswith("_id"):
+        return "a table that is not modelled"
+    return ""
+
+
+def relationships_of(table: Table) -> Iterator[str]:
+    mapper = mappers().get(table.name)
+    if mapper is not None and mapper.relationships:
+        names = (
+            f"`{relation.key}` ({'many ' if relation.uselist else ''}"
+            f"{relation.mapper.class_.__name__})"
+            for relation in mapper.relationships
+        )
+        yield from (f"Relationships of `{mapper.class_.__name__}`: {', '.join(names)}.", "")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail on a difference")
+    wanted = page()
+    if not parser.parse_args(arguments).check:
+        PAGE.write_text(wanted, encoding="utf-8")
+        return 0
+    if wanted != PAGE.read_text(encoding="utf-8"):
+        print(f"{PAGE.name} differs from the models; run python docs/{Path(__file__).name}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

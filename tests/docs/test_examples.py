@@ -1,0 +1,91 @@
+"""The examples of every page run as they stand, on both databases.
+
+The blocks of a page are one script. The only thing that is replaced is the URL that pages write,
+``sqlite:///lims.db``, which stands for a database of each backend in turn.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from contextlib import nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from documentation import PAGES, ROOT, Block, blocks, name_of
+
+from ecephys_dal.testing.synthetic import SyntheticLims
+
+WRITTEN_URL = "sqlite:///lims.db"
+PYTHON_PAGES = [page for page in PAGES if blocks(page, "python")]
+# The facade types a file as what either client gives, which no writer takes: so without the README.
+TYPED_PAGES = [page for page in PYTHON_PAGES if page.parent == ROOT / "docs"]
+SHELL_PAGES = [page for page in PAGES if blocks(page, "sh") and page.parent == ROOT / "docs"]
+
+
+def runnable(page: Path) -> list[Block]:
+    """Return a page's Python, without what needs AllenSDK where that is not installed."""
+    has_allensdk = find_spec("allensdk") is not None
+    return [b for b in blocks(page, "python") if has_allensdk or "allensdk" not in b.text]
+
+
+@pytest.fixture
+def url_of(synthetic: SyntheticLims, fresh_url):
+    """Return the database that a page starts from: an empty one if it makes its own LIMS."""
+    url = synthetic.database.url
+
+    def choose(text: str) -> str:
+        if "create_synthetic_lims" in text or "alembic" in text:
+            return fresh_url(url.get_backend_name())
+        return url.render_as_string(hide_password=False)
+
+    return choose
+
+
+@pytest.mark.parametrize("page", PYTHON_PAGES, ids=name_of)
+def test_the_python_of_a_page_is_a_script_that_runs(page, url_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    url = url_of(page.read_text(encoding="utf-8"))
+    namespace: dict[str, object] = {"__name__": page.stem}
+    for block in runnable(page):
+        # Blank lines before it, so that a traceback tells the line of the page.
+        text = "\n" * (block.line - 1) + block.text.replace(WRITTEN_URL, url)
+        with warnings.catch_warnings() if "allensdk" in block.text else nullcontext():
+            if "allensdk" in block.text:
+                warnings.simplefilter("ignore")
+            exec(compile(text, page, "exec"), namespace)  # noqa: S102
+
+
+@pytest.mark.parametrize("page", SHELL_PAGES, ids=name_of)
+def test_the_commands_of_a_page_run(page, url_of):
+    url = url_of("\n".join(block.text for block in blocks(page, "sh")))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for block in blocks(page, "sh"):
+        ran = subprocess.run(  # noqa: S603 - our own pages
+            ["bash", "-euo", "pipefail", "-c", block.text.replace(WRITTEN_URL, url)],  # noqa: S607
+            cwd=ROOT,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, f"{name_of(page)}:{block.line}\n{ran.stdout}{ran.stderr}"
+
+
+if find_spec("mypy") is not None:
+
+    @pytest.mark.parametrize("page", TYPED_PAGES, ids=name_of)
+    def test_the_python_of_a_page_is_typed(page, tmp_path):
+        from mypy import api
+
+        script = tmp_path / "page.py"
+        lines = [""] * (max(block.line + block.text.count("\n") for block in runnable(page)) + 1)
+        for block in runnable(page):
+            lines[block.line - 1 : block.line - 1 + block.text.count("\n")] = block.text.split("\n")
+        script.write_text("\n".join(lines), encoding="utf-8")
+        cache = f"--cache-dir={ROOT / '.mypy_cache' / 'pages'}"
+        report, errors, status = api.run(["--config-file=", "--strict", cache, str(script)])
+        assert status == 0, f"{name_of(page)}\n{report}{errors}"

@@ -1,0 +1,132 @@
+"""What the pages say of the package is so: links, generated parts, methods, settings, names."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import runpy
+from dataclasses import fields
+from functools import cached_property
+
+import pytest
+from documentation import PAGES, ROOT, name_of, prose
+
+import ecephys_dal
+from ecephys_dal import ArtifactSettings, EcephysProjectApi, EcephysProjectLimsApi
+
+COMPATIBILITY = ROOT / "docs" / "compatibility.md"
+PUBLIC = [name for name in ecephys_dal.__all__ if not name.startswith("__")]
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def links(page) -> list[str]:
+    return [link for link in _LINK.findall(prose(page)) if "://" not in link]
+
+
+def anchors(page) -> set[str]:
+    """Return the anchors of the headings of a page, as web hosts of repositories make them."""
+    plain = (re.sub(r"[^\w\- ]", "", title.lower()) for title in _HEADING.findall(prose(page)))
+    return {title.replace(" ", "-") for title in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page):
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_the_index_names_every_page():
+    index = ROOT / "docs" / "index.md"
+    named = {(index.parent / link).resolve() for link in links(index)}
+    assert named == set(PAGES) - {index}
+
+
+def test_the_commands_of_the_readme_are_there():
+    wanted = re.findall(r"\bmake (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert wanted[:2] == ["demo", "test"]
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in wanted)
+
+
+def test_the_data_model_is_what_the_models_give():
+    script = runpy.run_path(str(ROOT / "docs" / "generate_data_model.py"))
+    assert script["page"]() == script["PAGE"].read_text(encoding="utf-8")
+
+
+def test_the_changelog_has_this_version():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## [{ecephys_dal.__version__}] - " in changelog
+
+
+def rows(first_cell: str) -> dict[str, list[str]]:
+    """Return a table of the compatibility page, by the first cell of its rows."""
+    lines = COMPATIBILITY.read_text(encoding="utf-8").partition(f"| {first_cell} |")[2]
+    table = lines.partition("\n\n")[0].splitlines()[2:]
+    cells = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in table]
+    return {row[0].strip("`"): [cell.strip() for cell in row[1:]] for row in cells}
+
+
+def arguments_of(method) -> str:
+    parameters = [p for p in inspect.signature(method).parameters.values() if p.name != "self"]
+    return ", ".join(
+        p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters
+    )
+
+
+def test_every_method_is_compared_and_has_the_arguments_that_the_page_says():
+    documented = {name: row[0].strip("`") for name, row in rows("method").items()}
+    abstract = {*EcephysProjectApi.__abstractmethods__, "default"} - {"get_isi_experiments"}
+    actual = {name: arguments_of(getattr(EcephysProjectLimsApi, name)) for name in abstract}
+    assert documented == actual
+
+
+def test_the_added_method_has_the_arguments_that_the_page_says():
+    added = f"get_isi_experiments({arguments_of(EcephysProjectLimsApi.get_isi_experiments)})"
+    assert f"`{added}`" in COMPATIBILITY.read_text(encoding="utf-8")
+
+
+def test_every_setting_is_documented_with_its_default():
+    documented = {
+        name: ast.literal_eval(row[0].strip("`")) for name, row in rows("setting").items()
+    }
+    assert documented == {field.name: field.default for field in fields(ArtifactSettings)}
+
+
+def test_the_eight_departures_are_there():
+    assert list(rows("#")) == [str(number) for number in range(1, 9)]
+    assert all(all(row) and len(row) == 3 for row in rows("#").values())
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_has_a_docstring_of_its_own(name):
+    documented = getattr(ecephys_dal, name).__doc__ or ""
+    # Where there is none, a dataclass or NamedTuple makes one of the signature.
+    assert documented
+    assert not documented.startswith(f"{name}(")
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if name[0].isupper()])
+def test_the_public_members_of_a_public_class_have_docstrings(name):
+    members = inspect.getmembers(getattr(ecephys_dal, name), is_documentable)
+    ours = [
+        (member_name, member)
+        for member_name, member in members
+        if not member_name.startswith("_") and is_ours(getattr(ecephys_dal, name), member_name)
+    ]
+    assert [member_name for member_name, member in ours if not inspect.getdoc(member)] == []
+
+
+def is_documentable(member) -> bool:
+    if inspect.isclass(member):
+        return False
+    return inspect.isroutine(member) or isinstance(member, (property, cached_property))
+
+
+def is_ours(cls, name: str) -> bool:
+    owner = next(base for base in cls.__mro__ if name in vars(base))
+    return owner.__module__.startswith("ecephys_dal")
