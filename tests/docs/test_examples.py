@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from documentation import PAGES, ROOT, Block, blocks, name_of
 
-from ecephys_dal.testing.synthetic import SyntheticLims
+from ecephys_dal.testing import SyntheticLims
 
 WRITTEN_URL = "sqlite:///lims.db"
 PYTHON_PAGES = [page for page in PAGES if blocks(page, "python")]
