@@ -19,6 +19,7 @@ from ecephys_dal.errors import (
 from ecephys_dal.facade import EcephysProjectApi, EcephysProjectLimsApi
 from ecephys_dal.filters import (
     ChannelFilter,
+    Filter,
     IsiExperimentFilter,
     ProbeFileFilter,
     ProbeFilter,
@@ -35,6 +36,7 @@ from ecephys_dal.repositories import (
     IsiExperimentRepository,
     ProbeLfpRepository,
     ProbeRepository,
+    Repository,
     SessionNwbRepository,
     SessionRepository,
     TemplateRepository,
@@ -61,6 +63,7 @@ __all__ = [
     "EcephysDalError",
     "EcephysProjectApi",
     "EcephysProjectLimsApi",
+    "Filter",
     "InvalidFilterError",
     "IsiExperimentFilter",
     "IsiExperimentRepository",
@@ -70,6 +73,7 @@ __all__ = [
     "ProbeLfpRepository",
     "ProbeRepository",
     "RecordNotFoundError",
+    "Repository",
     "SchemaMismatchError",
     "SessionFileFilter",
     "SessionFilter",

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Database"]
 
-_UNDEFINED_TABLE, _UNDEFINED_COLUMN = "42P01", "42703"
-_UNREACHABLE = ("08", "28", "3D", "53", "57")  # SQLSTATE classes: connection, login, resources
+# SQLSTATEs: undefined table and column, no privilege; and SQLite's words.
+_NOT_AS_EXPECTED = ("42P01", "42703", "42501", "no such table", "no such column")
+# SQLSTATE classes: connection, login, database, resources, shutdown; and SQLite's words.
+_UNREACHABLE = ("08", "28", "3D", "53", "57", "unable to open", "file is not a", "database is")
 
 
 class Database:
@@ -126,7 +128,7 @@ class Database:
         if self.url.get_backend_name() == "sqlite" and self.url.database in (None, "", ":memory:"):
             raise ConfigurationError("a database in memory can't be pickled; put it into a file")
         return {
-            "url": self.url.set(password=None),
+            "url": _without_password(self.url),
             "needs_password": self.url.password is not None,
             "owned": self.owned,
         }
@@ -143,13 +145,24 @@ _READ_ONLY = {"postgresql_readonly": True}
 
 def _parse(where: str | URL) -> URL:
     try:
-        return make_url(where)
+        url = make_url(where)
     except ArgumentError:
         # The text may hold a password, so it is not repeated, nor is the error that repeats it.
         message = (
             "the database URL can't be parsed; it looks like postgresql+psycopg2://user@host/dbname"
         )
         raise ConfigurationError(message) from None
+    if "password" in url.query:  # where SQLAlchemy would show it
+        password = str(url.query["password"])
+        url = url.set(password=password).difference_update_query(["password"])
+    return url if url.password else _without_password(url)
+
+
+def _without_password(url: URL) -> URL:
+    # URL.set(password=None) would keep it.
+    return URL.create(
+        url.drivername, url.username, None, url.host, url.port, url.database, url.query
+    )
 
 
 def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
@@ -189,13 +202,13 @@ def translated_errors(database: object) -> Iterator[None]:
 
 def _translated(error: DBAPIError, database: object) -> EcephysDalError | DBAPIError:
     reason = str(error.orig).strip().partition("\n")[0]
-    state = getattr(error.orig, "pgcode", None)
-    if state in (_UNDEFINED_TABLE, _UNDEFINED_COLUMN) or "no such " in reason:
+    state = getattr(error.orig, "pgcode", reason) or "08"  # libpq gives none if it can't connect
+    if state.startswith(_NOT_AS_EXPECTED):
         return SchemaMismatchError(
             f"{database} is not laid out as the models expect: {reason};"
             " check that it is LIMS, and that the role may see the table"
         )
-    if error.connection_invalidated or state is None or state.startswith(_UNREACHABLE):
+    if error.connection_invalidated or state.startswith(_UNREACHABLE):
         return DatabaseUnavailableError(
             f"{database} can't be asked: {reason}; check host, port, role and network"
         )

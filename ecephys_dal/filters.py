@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ChannelFilter",
+    "Day",
     "Filter",
+    "Ids",
     "IsiExperimentFilter",
+    "Names",
     "ProbeFileFilter",
     "ProbeFilter",
     "SessionFileFilter",

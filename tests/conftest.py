@@ -19,6 +19,7 @@ from ecephys_dal.testing import SyntheticLims, build_synthetic_lims, using
 
 BACKENDS = ("sqlite", "postgresql")
 FreshUrl = Callable[[str], str]
+MADE: list[str] = []  # the databases that a named server must lose again
 VERSIONS = pytest.StashKey[list[str]]()
 
 
@@ -28,6 +29,8 @@ def postgres_url(pytestconfig: pytest.Config) -> Iterator[str]:
     named = os.environ.get("ECEPHYS_DAL_TEST_POSTGRES_URL")
     if named:
         yield _noted(pytestconfig, named, "named by ECEPHYS_DAL_TEST_POSTGRES_URL")
+        for name in MADE:
+            _administer(named, f"DROP DATABASE {name} WITH (FORCE)")
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -65,25 +68,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def fresh_url(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[FreshUrl]:
-    """Make empty databases, by backend; they are gone at the end."""
-    made: list[str] = []
+def fresh_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FreshUrl:
+    """Make empty databases, by backend."""
 
     def make(backend: str) -> str:
         if backend == "sqlite":
             return f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/lims.db"
-        name = f"ecephys_dal_test_{uuid4().hex[:12]}"
-        _administer(request.getfixturevalue("postgres_url"), f"CREATE DATABASE {name}")
-        made.append(name)
-        url = make_url(request.getfixturevalue("postgres_url")).set(database=name)
-        return url.render_as_string(hide_password=False)
-
-    yield make
-    for name in made:
         server = request.getfixturevalue("postgres_url")
-        _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+        name = f"ecephys_dal_test_{uuid4().hex[:12]}"
+        _administer(server, f"CREATE DATABASE {name}")
+        MADE.append(name)
+        return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+    return make
 
 
 def _administer(server: str, statement: str) -> None:

@@ -43,19 +43,27 @@ def test_an_owned_database_is_written_and_committed(owned: Database) -> None:
     assert names(owned) == ["F"]
 
 
-@pytest.mark.parametrize("as_engine", [False, True])
-def test_a_database_that_is_not_ours_cant_be_written(owned: Database, as_engine: bool) -> None:
-    engine = create_engine(owned.url)
-    if as_engine and engine.dialect.name == "sqlite":
-        pytest.skip("an SQLite engine of the caller's is used as it is")
-    with Database(engine if as_engine else owned.url) as database:
+def test_a_database_that_is_not_ours_cant_be_written(owned: Database) -> None:
+    with Database(owned.url) as database:
         with pytest.raises(DBAPIError, match=r"read-?only"), database.session() as db:
             db.add(Gender(id=1, name="F"))
             db.flush()
         with pytest.raises(DBAPIError, match=r"read-?only"), database.connection() as connection:
             connection.execute(text("DELETE FROM genders"))
-    engine.dispose()
     assert names(owned) == []
+
+
+def test_nothing_is_written_through_a_callers_engine(postgres_url: str) -> None:
+    engine = create_engine(postgres_url)
+    with (
+        Database(engine) as database,
+        pytest.raises(DBAPIError, match="read-only"),
+        database.connection() as connection,
+    ):
+        connection.execute(text("CREATE TABLE mischief (id int)"))
+    with engine.begin() as connection:  # the caller's own use of it is as before
+        connection.execute(text("CREATE TEMP TABLE scratch (id int)"))
+    engine.dispose()
 
 
 def test_what_was_not_committed_before_an_error_is_gone(owned: Database) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ecephys_dal.artifacts.client import ArtifactClient, ArtifactStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
 __all__ = ["AsyncArtifactClient", "AsyncArtifactStream"]
@@ -53,6 +53,10 @@ class AsyncArtifactStream:
         """
         await callback(self.__aiter__())
 
+    def save(self, path: str | Path) -> Path:
+        """Fetch into a file, as `ArtifactClient.download` does; this blocks."""
+        return self.stream.save(path)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.stream.url!r})"
 
@@ -74,17 +78,3 @@ class AsyncArtifactClient(ArtifactClient):
             It can also be called with a callback, which is AllenSDK's form.
         """
         return AsyncArtifactStream(ArtifactStream(self, route))
-
-    @staticmethod
-    def write_bytes(path: str | Path, stream: AsyncArtifactStream | Iterable[bytes]) -> None:
-        """Write a stream to a file, whole or not at all; this blocks, as AllenSDK's does.
-
-        Parameters
-        ----------
-        path : str or Path
-            Where to.
-        stream : AsyncArtifactStream or iterable of bytes
-            What `stream` returned, or any other.
-        """
-        blocking = stream.stream if isinstance(stream, AsyncArtifactStream) else stream
-        ArtifactClient.write_bytes(path, blocking)

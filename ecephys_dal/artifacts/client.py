@@ -6,12 +6,13 @@ import os
 import time
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import uuid4
 
 import requests
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 from tqdm.auto import tqdm
+from urllib3.exceptions import HTTPError
 
 from ecephys_dal.artifacts.settings import ArtifactSettings
 from ecephys_dal.errors import ArtifactCorruptError, ArtifactNotFoundError, ArtifactTransferError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from typing_extensions import Self
+
+    from ecephys_dal.artifacts.aio import AsyncArtifactStream
 
 __all__ = ["ArtifactClient", "ArtifactStream"]
 
@@ -89,20 +92,23 @@ class ArtifactClient:
         return ArtifactStream(self, route).save(path)
 
     @staticmethod
-    def write_bytes(path: str | Path, stream: Iterable[bytes]) -> None:
-        """Write a stream to a file, whole or not at all.
+    def write_bytes(path: str | Path, stream: Iterable[bytes] | AsyncArtifactStream) -> None:
+        """Write a stream to a file, whole or not at all; this blocks, as AllenSDK's does.
 
         Parameters
         ----------
         path : str or Path
             Where to.
-        stream : iterable of bytes
-            What `stream` returned, which is then fetched with all attempts, or any other.
+        stream : iterable of bytes or AsyncArtifactStream
+            What a client's ``stream`` returned, which is then fetched with all attempts, or any
+            other iterable.
         """
-        if isinstance(stream, ArtifactStream):
-            stream.save(path)
+        save = getattr(stream, "save", None)
+        if save is not None:
+            save(path)
         else:
-            _publish(Path(path), lambda partial: _write(partial, stream))
+            chunks = cast("Iterable[bytes]", stream)
+            _publish(Path(path), lambda partial: _write(partial, chunks))
 
     @cached_property
     def http(self) -> requests.Session:
@@ -162,9 +168,7 @@ class ArtifactStream:
         retrying = Retrying(
             retry=retry_if_exception_type(_Transient),
             stop=stop_after_attempt(settings.attempts),
-            wait=wait_exponential_jitter(
-                initial=settings.backoff, max=settings.max_backoff, jitter=settings.backoff
-            ),
+            wait=wait_random_exponential(settings.backoff, settings.max_backoff),
             reraise=True,
         )
         try:
@@ -234,7 +238,7 @@ class ArtifactStream:
             unit="B",
             unit_scale=True,
             desc="Downloading",
-            disable=None if settings.progress else True,
+            disable=not settings.progress,
         )
         with response, bar:
             for chunk in self._read(response):
@@ -276,8 +280,10 @@ class ArtifactStream:
 
     def _pieces(self, response: requests.Response) -> Iterator[bytes]:
         try:
-            yield from response.iter_content(self.client.settings.chunksize)
-        except requests.RequestException as error:
+            # What is there, not what fills a buffer, so that a slow transfer meets its deadline.
+            while piece := response.raw.read1(self.client.settings.chunksize):
+                yield piece
+        except HTTPError as error:
             raise _Transient(f"{self.url} broke off: {error}", url=self.url) from error
 
 

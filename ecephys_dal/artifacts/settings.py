@@ -30,11 +30,12 @@ class ArtifactSettings:
     attempts : int
         How often a request is made at most.
     backoff, max_backoff : float
-        The wait before the second attempt, doubled before each further one, and its limit.
+        The longest wait before the second attempt, doubled before each further one, and its
+        limit; how much of it is waited is drawn by chance.
     chunksize : int
         The largest piece that is read at once.
     progress : bool
-        Show a bar on a terminal or in a notebook.
+        Show a bar, on stderr or in a notebook.
     """
 
     scheme: str = "http"

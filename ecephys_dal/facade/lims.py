@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ecephys_dal.facade.interface import Bytes
+    from ecephys_dal.models import WellKnownFile
 
 __all__ = ["EcephysProjectLimsApi", "Streams"]
 
@@ -85,7 +86,7 @@ class EcephysProjectLimsApi(EcephysProjectApi):
                 " give an ArtifactClient"
             )
         self.postgres_engine = Database.of(postgres_engine)
-        self.app_engine = app_engine
+        self.app_engine: Any = app_engine
 
     @classmethod
     def default(
@@ -227,13 +228,13 @@ class EcephysProjectLimsApi(EcephysProjectApi):
     def get_session_data(self, session_id: int) -> Bytes:
         spec = SessionFileFilter(session_ids=[checked_id("session_id", session_id)])
         record = SessionNwbRepository(self.postgres_engine).one(spec)
-        return self.app_engine.stream(route_of(record))
+        return self._stream(record)
 
     @override
     def get_probe_lfp_data(self, probe_id: int) -> Bytes:
         spec = ProbeFileFilter(probe_ids=[checked_id("probe_id", probe_id)])
         record = ProbeLfpRepository(self.postgres_engine).one(spec)
-        return self.app_engine.stream(route_of(record))
+        return self._stream(record)
 
     @override
     def get_natural_movie_template(self, number: int) -> Bytes:
@@ -246,4 +247,8 @@ class EcephysProjectLimsApi(EcephysProjectApi):
     def _get_template(self, name: str) -> Bytes:
         spec = TemplateFilter(names=[name], namespaces=[self.STIMULUS_TEMPLATE_NAMESPACE])
         record = TemplateRepository(self.postgres_engine).one(spec)
-        return self.app_engine.stream(route_of(record))
+        return self._stream(record)
+
+    def _stream(self, record: WellKnownFile) -> Bytes:
+        stream: Bytes = self.app_engine.stream(route_of(record))
+        return stream

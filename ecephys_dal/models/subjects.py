@@ -72,7 +72,7 @@ class Genotype(Base):
 
 
 class Donor(Base):
-    """An animal. ``full_genotype`` is NULL for a wild type."""
+    """An animal. ``full_genotype`` is NULL, or ``wt/wt``, for a wild type."""
 
     __tablename__ = "donors"
 

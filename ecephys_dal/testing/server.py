@@ -60,15 +60,24 @@ class ArtifactServer:
         self.host = f"127.0.0.1:{self._server.server_port}"
         self.url = f"http://{self.host}"
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Begin to answer requests."""
         self._thread.start()
+
+    def stop(self) -> None:
+        """Answer no more requests, and close the port."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.hang_up()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.hang_up()
-        self._server.server_close()
+        self.stop()
 
 
 class _Server(ThreadingHTTPServer):

@@ -81,7 +81,7 @@ def test_the_loop_is_free_meanwhile_and_a_task_can_be_cancelled(
 
     async def cancelled() -> int:
         task, ticks = asyncio.create_task(consume()), 0
-        while not server.seen or len(server.seen) < 3:
+        while len(server.seen) < 3 and not task.done():
             await asyncio.sleep(0.001)
             ticks += 1
         await asyncio.sleep(0.05)

@@ -238,12 +238,8 @@ def test_connections_are_used_again_and_a_pickle_makes_its_own(
 
 
 def test_a_bar_shows_how_far_it_is(
-    server: ScriptedServer,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    server: ScriptedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     for progress, shown in ((True, True), (False, False)):
         settings = ArtifactSettings(host=server.settings.host, progress=progress)
         with ArtifactClient(settings) as client:

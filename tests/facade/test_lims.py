@@ -151,7 +151,7 @@ def test_two_files_are_an_error_that_lists_both(
     api: EcephysProjectLimsApi, synthetic: SyntheticLims
 ) -> None:
     with pytest.raises(NotExactlyOneError, match=r"found 2: WellKnownFile\(id=\d+, path='/") as err:
-        api.get_session_data(synthetic.awkward["session_with_two_nwb_files"])
+        api.get_session_data(synthetic.awkward["session_two_nwb_files"])
     assert len(err.value.found) == 2
 
 
@@ -211,7 +211,7 @@ def test_default_takes_credentials_and_settings() -> None:
     assert api.postgres_engine.url.host == "h"
     settings: Any = api.app_engine
     assert settings.settings == ArtifactSettings(host="lims3", timeout=5, chunksize=10)
-    with pytest.raises(ConfigurationError, match=r"no setting 'hots'; did you mean 'host'"):
+    with pytest.raises(ConfigurationError, match=r"no setting 'hots' .*; did you mean 'host'"):
         EcephysProjectLimsApi.default(theirs, {"hots": "lims3"})
     with pytest.raises(ConfigurationError, match=r"no setting .* did you mean") as caught:
         EcephysProjectLimsApi.default(theirs, {"schem": "http"})

@@ -213,7 +213,8 @@ def test_any_text_is_a_name_and_never_sql(synthetic: SyntheticLims, name: str) -
     for text in (name, f"{name}' OR '1'='1", f"natural_movie_1{name or ';'}"):
         assert templates.count(TemplateFilter(names=[text])) == 0
         assert templates.count(TemplateFilter(namespaces=[text])) == 0
-    assert templates.count(TemplateFilter(names=["natural_movie_1", name])) == 1
+    spec = TemplateFilter(names=["natural_movie_1", name], namespaces=["brain_observatory_1.1"])
+    assert templates.count(spec) == 1
 
 
 @pytest.mark.parametrize("n", [200_000])

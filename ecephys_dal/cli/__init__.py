@@ -1,0 +1,1 @@
+"""Programs to run, thin over the library."""

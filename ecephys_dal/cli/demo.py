@@ -1,0 +1,38 @@
+"""``python -m ecephys_dal.cli.demo``: run the main job on stand-ins, and show every line of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["main"]
+
+RULE = "-" * 100
+TOUR = Path(__file__).with_name("tour.py")
+
+
+def blocks(source: str) -> Iterator[str]:
+    """Yield the blocks of a script: its imports, and then what each comment announces."""
+    _docstring, _, script = source.partition("\n\n")
+    first, *others = script.strip().split("\n\n# ")
+    yield first
+    yield from (f"# {block}" for block in others)
+
+
+def main() -> None:
+    """Show and run the tour, block by block."""
+    names: dict[str, Any] = {}
+    with pd.option_context("display.width", 110, "display.max_columns", 8, "display.max_rows", 8):
+        for block in blocks(TOUR.read_text(encoding="utf-8")):
+            print(f"\n{RULE}\n{block}\n{RULE}", flush=True)
+            exec(compile(block, str(TOUR), "exec"), names)  # noqa: S102 - our own script
+    print(f"\nAll of these lines are in {TOUR}; the files stay in {names['folder']}.")
+
+
+if __name__ == "__main__":
+    main()
