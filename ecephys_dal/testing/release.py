@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.testing import factories
-from ecephys_dal.testing.binding import using
-from ecephys_dal.testing.shared import SharedRecords
+from ecephys_dal.testing.shared import SharedRecords, filling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +42,7 @@ def load_release(database: Database, folder: Path) -> None:
     Raises
     ------
     ConfigurationError
-        If the database is not owned, or a file is missing.
+        If the database is not owned or was filled before, or a file is missing.
 
     Notes
     -----
@@ -52,10 +51,8 @@ def load_release(database: Database, folder: Path) -> None:
     on which each of its probes with LFP has the record of an LFP file. There are no channels,
     units or metrics, for these are not published as plain tables.
     """
-    if not database.owned:
-        raise ConfigurationError(f"{database} is only read; use Database(url, owned=True)")
     sessions, probes = _table(folder / "sessions.csv"), _table(folder / "probes.csv")
-    with database.session() as db, using(db, first_id=_FIRST_ID):
+    with filling(database, _FIRST_ID) as db:
         runs = _load_sessions(db, sessions)
         _load_probes(db, probes, runs)
 

@@ -2,16 +2,56 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
+from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.models import Project
 from ecephys_dal.testing import factories
+from ecephys_dal.testing.binding import using
 from ecephys_dal.testing.rows import STRUCTURES
 
 if TYPE_CHECKING:
-    from ecephys_dal import models
+    from collections.abc import Iterator
 
-__all__ = ["SharedRecords"]
+    from sqlalchemy.orm import Session
+
+    from ecephys_dal import models
+    from ecephys_dal.database import Database
+
+__all__ = ["SharedRecords", "filling"]
+
+
+@contextmanager
+def filling(database: Database, first_id: int) -> Iterator[Session]:
+    """Open an ORM session that the factories write to, in a database that is not filled yet.
+
+    Parameters
+    ----------
+    database : Database
+        Owned, and with the schema.
+    first_id : int
+        The id of the project, which `SharedRecords` makes first; further ids count up from it.
+
+    Yields
+    ------
+    Session
+        Committed at the end of the block.
+
+    Raises
+    ------
+    ConfigurationError
+        If the database is not owned, or was filled before.
+    """
+    if not database.owned:
+        raise ConfigurationError(
+            f"{database} is only read; to fill a database of our own, use Database(url, owned=True)"
+        )
+    with database.session() as db, using(db, first_id=first_id):
+        if db.get(Project, first_id):
+            raise ConfigurationError(f"{database} is filled already; name an empty database")
+        yield db
 
 
 class SharedRecords:

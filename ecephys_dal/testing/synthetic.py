@@ -10,13 +10,11 @@ from sqlalchemy import text
 from tqdm import tqdm
 
 from ecephys_dal.database import Database
-from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.testing.awkward import spoil
-from ecephys_dal.testing.binding import using
 from ecephys_dal.testing.factories import StimulusNamespaceFactory
 from ecephys_dal.testing.plans import awkward_plans, well_behaved_plans
-from ecephys_dal.testing.shared import SharedRecords
+from ecephys_dal.testing.shared import SharedRecords, filling
 from ecephys_dal.testing.templates import awkward_templates, templates
 from ecephys_dal.testing.writer import SessionWriter
 
@@ -116,7 +114,15 @@ def build_synthetic_lims(
     Raises
     ------
     ConfigurationError
-        If the database is not owned.
+        If the database is not owned, or was filled before.
+
+    Examples
+    --------
+    >>> lims = create_synthetic_lims("sqlite://", sessions=1, units_per_session=20, progress=False)
+    >>> len(lims.session_ids), len(lims.probe_ids)
+    (1, 6)
+    >>> sorted(lims.awkward)[:2]
+    ['behavior_session', 'behavior_session_alone']
 
     Notes
     -----
@@ -128,16 +134,12 @@ def build_synthetic_lims(
     (number 191) without valid data, channels above the brain without structure and coordinates,
     noise units, and NULLs among the metrics.
     """
-    if not database.owned:
-        raise ConfigurationError(
-            f"{database} is only read; to fill a database of our own, use Database(url, owned=True)"
-        )
     lims = SyntheticLims(artifacts=artifacts)
     plans = [
         *well_behaved_plans(sessions, probes, channels_per_probe, units_per_session),
         *awkward_plans(),
     ]
-    with database.session() as db, using(db, first_id=_FIRST_ID):
+    with filling(database, _FIRST_ID) as db:
         _fill(db, lims, tqdm(plans, "synthetic LIMS", unit="session", disable=not progress), seed)
     return lims
 
@@ -169,7 +171,7 @@ def create_synthetic_lims(
     Raises
     ------
     ConfigurationError
-        If the database already holds LIMS tables that this library did not make.
+        If the database holds LIMS tables that this library did not make, or was filled before.
     """
     with Database(url, owned=True) as database:
         with database.connection() as connection:

@@ -49,6 +49,9 @@ def test_anything_else_is_an_html_page_that_says_not_found(folder, route, method
         connection.request(method, route)
         answer = connection.getresponse()
         page = answer.read()
+        # Whatever was sent too much would be taken for the next answer.
+        connection.request("GET", ROUTE)
+        assert connection.getresponse().read() == BYTES
         connection.close()
     assert answer.status == 404
     assert answer.headers["Content-Type"].startswith("text/html")

@@ -160,6 +160,13 @@ def test_a_database_that_is_only_read_is_refused():
         build_synthetic_lims(Database("sqlite://"), sessions=1)
 
 
+def test_a_database_is_filled_once(tmp_path):
+    url = f"sqlite:///{tmp_path / 'lims.db'}"
+    create_synthetic_lims(url, sessions=0, progress=False)
+    with pytest.raises(ConfigurationError, match="filled already"):
+        create_synthetic_lims(url, sessions=0, progress=False)
+
+
 def test_the_progress_bar_can_be_switched_off(capfd):
     small = {"sessions": 0, "channels_per_probe": 8, "units_per_session": 1}
     create_synthetic_lims("sqlite://", **small, progress=False)
