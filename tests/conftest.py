@@ -18,6 +18,9 @@ from ecephys_dal.migrations import upgrade
 from ecephys_dal.testing import SyntheticLims, build_synthetic_lims, using
 
 BACKENDS = ("sqlite", "postgresql")
+# The published tables are not ours to hand on, so they stand outside of the repository.
+SHARED = Path(os.environ.get("ECEPHYS_DAL_SHARED", Path(__file__).parents[2] / "shared"))
+RELEASE = SHARED / "data/visual_coding_neuropixels"
 FreshUrl = Callable[[str], str]
 MADE: list[str] = []  # the databases that a named server must lose again
 VERSIONS = pytest.StashKey[list[str]]()
@@ -88,6 +91,14 @@ def _administer(server: str, statement: str) -> None:
         engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(text(statement))
+
+
+@pytest.fixture(scope="session")
+def release_folder() -> Path:
+    """The published tables of the Visual Coding release."""
+    if not RELEASE.is_dir():
+        pytest.skip(f"the published tables are not at {RELEASE}; say where by ECEPHYS_DAL_SHARED")
+    return RELEASE
 
 
 @pytest.fixture(params=BACKENDS)

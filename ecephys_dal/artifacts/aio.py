@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from ecephys_dal.artifacts.client import ArtifactClient, ArtifactStream
+from ecephys_dal.artifacts.client import ArtifactClient
+from ecephys_dal.artifacts.stream import ArtifactStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

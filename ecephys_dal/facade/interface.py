@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterable
 
     from pandas import DataFrame
 
     from ecephys_dal.artifacts import AsyncArtifactStream
+    from ecephys_dal.filters import Day, Ids, Names
 
     Bytes = Iterable[bytes] | AsyncArtifactStream
 
@@ -29,15 +29,12 @@ class EcephysProjectApi(ABC):
     `DatabaseUnavailableError`, and one without a needed column `SchemaMismatchError`.
 
     Files come as an iterable of bytes, or, from an asynchronous implementation, as an object for
-    ``async for`` that can also be called with an asynchronous callback.
+    ``async for`` that can also be called with an asynchronous callback. `NotExactlyOneError` is
+    raised where there is no such file in force, or several; it lists them.
     """
 
     @abstractmethod
-    def get_sessions(
-        self,
-        session_ids: Iterable[int] | None = None,
-        published_at: str | dt.date | None = None,
-    ) -> DataFrame:
+    def get_sessions(self, session_ids: Ids = None, published_at: Day = None) -> DataFrame:
         """Return the sessions that are neither habituation sessions nor failed.
 
         Parameters
@@ -71,10 +68,7 @@ class EcephysProjectApi(ABC):
 
     @abstractmethod
     def get_probes(
-        self,
-        probe_ids: Iterable[int] | None = None,
-        session_ids: Iterable[int] | None = None,
-        published_at: str | dt.date | None = None,
+        self, probe_ids: Ids = None, session_ids: Ids = None, published_at: Day = None
     ) -> DataFrame:
         """Return the probes that have not failed, of sessions as in `get_sessions`.
 
@@ -109,10 +103,10 @@ class EcephysProjectApi(ABC):
     @abstractmethod
     def get_channels(
         self,
-        channel_ids: Iterable[int] | None = None,
-        probe_ids: Iterable[int] | None = None,
-        session_ids: Iterable[int] | None = None,
-        published_at: str | dt.date | None = None,
+        channel_ids: Ids = None,
+        probe_ids: Ids = None,
+        session_ids: Ids = None,
+        published_at: Day = None,
     ) -> DataFrame:
         """Return the channels with valid data, of probes as in `get_probes`.
 
@@ -145,11 +139,11 @@ class EcephysProjectApi(ABC):
     @abstractmethod
     def get_units(
         self,
-        unit_ids: Iterable[int] | None = None,
-        channel_ids: Iterable[int] | None = None,
-        probe_ids: Iterable[int] | None = None,
-        session_ids: Iterable[int] | None = None,
-        published_at: str | dt.date | None = None,
+        unit_ids: Ids = None,
+        channel_ids: Ids = None,
+        probe_ids: Ids = None,
+        session_ids: Ids = None,
+        published_at: Day = None,
     ) -> DataFrame:
         """Return the sorted units of channels as in `get_channels`, noise units included.
 
@@ -193,10 +187,7 @@ class EcephysProjectApi(ABC):
 
     @abstractmethod
     def get_unit_analysis_metrics(
-        self,
-        unit_ids: Iterable[int] | None = None,
-        ecephys_session_ids: Iterable[int] | None = None,
-        session_types: Iterable[str] | None = None,
+        self, unit_ids: Ids = None, ecephys_session_ids: Ids = None, session_types: Names = None
     ) -> DataFrame:
         """Return what current analysis runs found of the units' responses to stimuli.
 
@@ -225,9 +216,7 @@ class EcephysProjectApi(ABC):
 
     @abstractmethod
     def get_isi_experiments(
-        self,
-        isi_experiment_ids: Iterable[int] | None = None,
-        session_ids: Iterable[int] | None = None,
+        self, isi_experiment_ids: Ids = None, session_ids: Ids = None
     ) -> DataFrame:
         """Return intrinsic signal imaging experiments.
 
@@ -262,11 +251,6 @@ class EcephysProjectApi(ABC):
         Returns
         -------
         iterable of bytes
-
-        Raises
-        ------
-        NotExactlyOneError
-            If current analysis runs of the session have no such file, or several.
         """
 
     @abstractmethod
@@ -281,11 +265,6 @@ class EcephysProjectApi(ABC):
         Returns
         -------
         iterable of bytes
-
-        Raises
-        ------
-        NotExactlyOneError
-            If current analysis runs of the probe have no such file, or several.
         """
 
     @abstractmethod
@@ -300,11 +279,6 @@ class EcephysProjectApi(ABC):
         Returns
         -------
         iterable of bytes
-
-        Raises
-        ------
-        NotExactlyOneError
-            If there is no such movie, or several.
         """
 
     @abstractmethod
@@ -319,9 +293,4 @@ class EcephysProjectApi(ABC):
         Returns
         -------
         iterable of bytes
-
-        Raises
-        ------
-        NotExactlyOneError
-            If there is no such scene, or several.
         """

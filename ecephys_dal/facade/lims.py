@@ -41,14 +41,14 @@ from ecephys_dal.repositories import (
 )
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from pandas import DataFrame
     from sqlalchemy import URL, Engine
     from typing_extensions import Self
 
     from ecephys_dal.facade.interface import Bytes
+    from ecephys_dal.filters import Day, Ids, Names
     from ecephys_dal.models import WellKnownFile
 
 __all__ = ["EcephysProjectLimsApi", "Streams"]
@@ -149,20 +149,13 @@ class EcephysProjectLimsApi(EcephysProjectApi):
         return f"{type(self).__name__}({self.postgres_engine!r}, {self.app_engine!r})"
 
     @override
-    def get_sessions(
-        self,
-        session_ids: Iterable[int] | None = None,
-        published_at: str | dt.date | None = None,
-    ) -> DataFrame:
+    def get_sessions(self, session_ids: Ids = None, published_at: Day = None) -> DataFrame:
         spec = SessionFilter(session_ids=session_ids, published_at=published_at)
         return SessionRepository(self.postgres_engine).frame(spec)
 
     @override
     def get_probes(
-        self,
-        probe_ids: Iterable[int] | None = None,
-        session_ids: Iterable[int] | None = None,
-        published_at: str | dt.date | None = None,
+        self, probe_ids: Ids = None, session_ids: Ids = None, published_at: Day = None
     ) -> DataFrame:
         spec = ProbeFilter(probe_ids=probe_ids, session_ids=session_ids, published_at=published_at)
         return ProbeRepository(self.postgres_engine).frame(spec)
@@ -170,10 +163,10 @@ class EcephysProjectLimsApi(EcephysProjectApi):
     @override
     def get_channels(
         self,
-        channel_ids: Iterable[int] | None = None,
-        probe_ids: Iterable[int] | None = None,
-        session_ids: Iterable[int] | None = None,
-        published_at: str | dt.date | None = None,
+        channel_ids: Ids = None,
+        probe_ids: Ids = None,
+        session_ids: Ids = None,
+        published_at: Day = None,
     ) -> DataFrame:
         spec = ChannelFilter(
             channel_ids=channel_ids,
@@ -186,11 +179,11 @@ class EcephysProjectLimsApi(EcephysProjectApi):
     @override
     def get_units(
         self,
-        unit_ids: Iterable[int] | None = None,
-        channel_ids: Iterable[int] | None = None,
-        probe_ids: Iterable[int] | None = None,
-        session_ids: Iterable[int] | None = None,
-        published_at: str | dt.date | None = None,
+        unit_ids: Ids = None,
+        channel_ids: Ids = None,
+        probe_ids: Ids = None,
+        session_ids: Ids = None,
+        published_at: Day = None,
     ) -> DataFrame:
         spec = UnitFilter(
             unit_ids=unit_ids,
@@ -203,10 +196,7 @@ class EcephysProjectLimsApi(EcephysProjectApi):
 
     @override
     def get_unit_analysis_metrics(
-        self,
-        unit_ids: Iterable[int] | None = None,
-        ecephys_session_ids: Iterable[int] | None = None,
-        session_types: Iterable[str] | None = None,
+        self, unit_ids: Ids = None, ecephys_session_ids: Ids = None, session_types: Names = None
     ) -> DataFrame:
         spec = UnitMetricFilter(
             unit_ids=unit_ids,
@@ -217,9 +207,7 @@ class EcephysProjectLimsApi(EcephysProjectApi):
 
     @override
     def get_isi_experiments(
-        self,
-        isi_experiment_ids: Iterable[int] | None = None,
-        session_ids: Iterable[int] | None = None,
+        self, isi_experiment_ids: Ids = None, session_ids: Ids = None
     ) -> DataFrame:
         spec = IsiExperimentFilter(isi_experiment_ids=isi_experiment_ids, session_ids=session_ids)
         return IsiExperimentRepository(self.postgres_engine).frame(spec)

@@ -1,49 +1,36 @@
-"""The generic repository: one declared SELECT, and every output that is derived from it."""
+"""The other half of a repository: every output, derived from the one declared SELECT."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Engine, func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from ecephys_dal.database import Database, translated_errors
-from ecephys_dal.errors import (
-    InvalidFilterError,
-    NotExactlyOneError,
-    RecordNotFoundError,
-)
-from ecephys_dal.filters import Filter, checked_id
-from ecephys_dal.frames import build_frame, frame_columns
-from ecephys_dal.models import Base
-from ecephys_dal.repositories.clauses import within
+from ecephys_dal.errors import InvalidFilterError, NotExactlyOneError, RecordNotFoundError
+from ecephys_dal.filters import checked_id
+from ecephys_dal.frames import build_frame
+from ecephys_dal.repositories.statement import F, M, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
-    from sqlalchemy import URL, Connection, Row, Select
+    from sqlalchemy import URL, Connection, Row
     from sqlalchemy.orm.interfaces import ORMOption
 
-    from ecephys_dal.frames import DtypeBackend, FrameColumn
-    from ecephys_dal.rules import Rule
-
-    Where = ColumnElement[bool] | Iterable[ColumnElement[bool]]
+    from ecephys_dal.frames import DtypeBackend
+    from ecephys_dal.repositories.statement import Where
 
 __all__ = ["Repository"]
 
-M = TypeVar("M", bound=Base)
-F = TypeVar("F", bound=Filter)
 
-
-class Repository(Generic[M, F]):
-    """A table of LIMS, as a SELECT from which every answer is derived.
-
-    A subclass declares what follows under Attributes and, in `criteria`, what each field of its
-    filter means; it writes no query.
+class Repository(Statement[M, F]):
+    """A table of LIMS: a declared SELECT, from which every answer is derived.
 
     Parameters
     ----------
@@ -51,76 +38,13 @@ class Repository(Generic[M, F]):
         With an ORM session of the caller's, everything is read inside its transaction. With a
         database, each call opens and closes a short transaction of its own.
 
-    Attributes
-    ----------
-    model : type
-        The model whose records are listed.
-    filter_type : type
-        The filter spec that is understood.
-    statement : Select
-        The model, joined to what rules, columns and criteria need; one row a record.
-    rules : tuple of Rule
-        What hides a record from everybody.
-    noun : str
-        What a message calls one record.
-    columns : tuple
-        The columns of the public table; the first one is the index, which also gives the order.
-
     Notes
     -----
     Every call takes ``where=``, a clause or several, over the tables of the statement.
     """
 
-    model: type[M]
-    filter_type: type[F]
-    statement: ClassVar[Select[Any]]
-    rules: ClassVar[tuple[Rule, ...]] = ()
-    noun: ClassVar[str] = "record"
-    columns: ClassVar[tuple[Any, ...]]
-
     def __init__(self, db: Session | Database | Engine | URL | str) -> None:
         self._db = db if isinstance(db, Session) else Database.of(db)
-
-    @staticmethod
-    def criteria(spec: Any) -> Iterator[ColumnElement[bool]]:
-        """Yield the WHERE clauses that the fields of a filter mean."""
-        raise NotImplementedError
-
-    @classmethod
-    def visible(cls) -> Select[Any]:
-        """Return the statement under its rules: every record that anybody may see."""
-        return cls.statement.where(*(rule.clause for rule in cls.rules))
-
-    def select(self, spec: F | None = None, *, where: Where = ()) -> Select[M]:
-        """Return the SELECT of the matching records, to join or to extend.
-
-        Parameters
-        ----------
-        spec : Filter, optional
-            Records to keep; all visible ones without it.
-        where : ColumnElement or iterable of ColumnElement
-            Further conditions.
-
-        Returns
-        -------
-        Select
-            Of the model, ascending by the index and then by id.
-        """
-        spec = self.filter_type() if spec is None else spec
-        if type(spec) is not self.filter_type:
-            raise InvalidFilterError(
-                f"{type(self).__name__} takes a {self.filter_type.__name__}, not {spec!r}"
-            )
-        clauses = [where] if isinstance(where, ColumnElement) else where
-        return (
-            self.visible()
-            .where(
-                *self.criteria(spec),
-                *within(self.columns[0], spec.id_range),
-                *clauses,
-            )
-            .order_by(*self._order())
-        )
 
     def frame(
         self,
@@ -338,23 +262,6 @@ class Repository(Generic[M, F]):
 
     def _build(self, rows: Sequence[Row[Any]], backend: DtypeBackend) -> pd.DataFrame:
         return build_frame(rows, self._frame_columns(), backend)
-
-    @classmethod
-    def _frame_columns(cls) -> tuple[FrameColumn, ...]:
-        return frame_columns(cls.columns)
-
-    @classmethod
-    def _order(cls) -> tuple[Any, ...]:
-        # Where the index is not unique, the primary key makes the order one and the same.
-        key = cls.columns[0]
-        return (key,) if key is cls.model.id else (key, cls.model.id)
-
-    def _table(self, spec: F | None, where: Where) -> Select[Any]:
-        return self._of(self.select(spec, where=where), *self.columns)
-
-    @staticmethod
-    def _of(query: Select[Any], *columns: Any) -> Select[Any]:
-        return query.with_only_columns(*columns, maintain_column_froms=True)
 
     @contextmanager
     def _session(self) -> Iterator[Session]:

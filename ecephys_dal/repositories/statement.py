@@ -1,0 +1,116 @@
+"""The declared half of a repository: one SELECT, and what a filter does to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from sqlalchemy import ColumnElement
+
+from ecephys_dal.errors import InvalidFilterError
+from ecephys_dal.filters import Filter
+from ecephys_dal.frames import frame_columns
+from ecephys_dal.models import Base
+from ecephys_dal.repositories.clauses import within
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy import Select
+
+    from ecephys_dal.frames import FrameColumn
+    from ecephys_dal.rules import Rule
+
+    Where = ColumnElement[bool] | Iterable[ColumnElement[bool]]
+
+__all__ = ["F", "M", "Statement"]
+
+M = TypeVar("M", bound=Base)
+F = TypeVar("F", bound=Filter)
+
+
+class Statement(Generic[M, F]):
+    """A table of LIMS, declared as a SELECT.
+
+    A subclass declares what follows and, in `criteria`, what each field of its filter means; it
+    writes no query.
+
+    Attributes
+    ----------
+    model : type
+        The model whose records are listed.
+    filter_type : type
+        The filter spec that is understood.
+    statement : Select
+        The model, joined to what rules, columns and criteria need; one row a record.
+    rules : tuple of Rule
+        What hides a record from everybody.
+    noun : str
+        What a message calls one record.
+    columns : tuple
+        The columns of the public table; the first one is the index, which also gives the order.
+    """
+
+    model: type[M]
+    filter_type: type[F]
+    statement: ClassVar[Select[Any]]
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    noun: ClassVar[str] = "record"
+    columns: ClassVar[tuple[Any, ...]]
+
+    @staticmethod
+    def criteria(spec: Any) -> Iterator[ColumnElement[bool]]:
+        """Yield the WHERE clauses that the fields of a filter mean."""
+        raise NotImplementedError
+
+    @classmethod
+    def visible(cls) -> Select[Any]:
+        """Return the statement under its rules: every record that anybody may see."""
+        return cls.statement.where(*(rule.clause for rule in cls.rules))
+
+    def select(self, spec: F | None = None, *, where: Where = ()) -> Select[M]:
+        """Return the SELECT of the matching records, to join or to extend.
+
+        Parameters
+        ----------
+        spec : Filter, optional
+            Records to keep; all visible ones without it.
+        where : ColumnElement or iterable of ColumnElement
+            Further conditions.
+
+        Returns
+        -------
+        Select
+            Of the model, ascending by the index and then by id.
+        """
+        spec = self.filter_type() if spec is None else spec
+        if type(spec) is not self.filter_type:
+            raise InvalidFilterError(
+                f"{type(self).__name__} takes a {self.filter_type.__name__}, not {spec!r}"
+            )
+        clauses = [where] if isinstance(where, ColumnElement) else where
+        return (
+            self.visible()
+            .where(
+                *self.criteria(spec),
+                *within(self.columns[0], spec.id_range),
+                *clauses,
+            )
+            .order_by(*self._order())
+        )
+
+    @classmethod
+    def _frame_columns(cls) -> tuple[FrameColumn, ...]:
+        return frame_columns(cls.columns)
+
+    @classmethod
+    def _order(cls) -> tuple[Any, ...]:
+        # Where the index is not unique, the primary key makes the order one and the same.
+        key = cls.columns[0]
+        return (key,) if key is cls.model.id else (key, cls.model.id)
+
+    def _table(self, spec: F | None, where: Where) -> Select[Any]:
+        return self._of(self.select(spec, where=where), *self.columns)
+
+    @staticmethod
+    def _of(query: Select[Any], *columns: Any) -> Select[Any]:
+        return query.with_only_columns(*columns, maintain_column_froms=True)
