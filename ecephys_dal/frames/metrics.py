@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -62,11 +63,14 @@ def build_metric_frame(
         what is neither is kept as it came.
     """
     bundles = [_bundle(unit_id, data) for unit_id, data in rows]
-    names = dict.fromkeys(name for bundle in bundles for name in bundle)
-    columns = {}
-    for name in names if rows else DOCUMENTED_METRICS:
-        values = [bundle.get(name) for bundle in bundles]
-        columns[name] = FrameColumn(name, _kind(name, values)).array(values, backend)
+    names = tuple(dict.fromkeys(chain.from_iterable(bundles))) if rows else DOCUMENTED_METRICS
+    # One pass over the bundles, at the speed of C; without rows, a column of nothing a name.
+    cells = (tuple(map(bundle.get, names)) for bundle in bundles)
+    table = zip(*cells, strict=True) if rows else repeat(())
+    columns = {
+        name: FrameColumn(name, _kind(name, values)).array(values, backend)
+        for name, values in zip(names, table, strict=False)
+    }
     ids = FrameColumn(key, int, nullable=False).array([unit_id for unit_id, _ in rows])
     frame: pd.DataFrame = pd.DataFrame(columns, index=pd.Index(ids, name=key), copy=False)
     return frame
@@ -74,7 +78,7 @@ def build_metric_frame(
 
 def _kind(name: str, values: Sequence[Any]) -> type:
     """Tell what kind of column the values of a metric make, and nothing of a value is lost in."""
-    types = {type(value) for value in values} - {type(None)}
+    types = set(map(type, values)) - {type(None)}
     if not types:
         return bool if "_multi_" in name or name == "on_screen_rf" else float
     if types == {bool}:
