@@ -23,7 +23,8 @@ check: $(VENV)/dev.stamp
 interop: $(ORACLE)/stamp
 	$(ORACLE)/bin/python -m pytest tests/interop --override-ini addopts=-ra $(PYTEST_ARGS)
 
-# The same tests on the oldest pandas and numpy that are supported: the ones that AllenSDK pins.
+# The same tests on the oldest pandas and NumPy that are supported, the ones that AllenSDK pins,
+# with a pyarrow of their time and SQLAlchemy 2.0.
 test-oldest: $(ORACLE)/stamp
 	$(ORACLE)/bin/python -m pytest $(PYTEST_ARGS)
 
@@ -35,13 +36,13 @@ $(VENV)/demo.stamp: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/dev.stamp: pyproject.toml | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev,arrow]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@ $(VENV)/demo.stamp
 
 $(ORACLE)/stamp: pyproject.toml
 	$(PYTHON) -m venv $(ORACLE)
 	$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--editable '.[testing,tests]' 'allensdk==2.16.2' 'sqlalchemy<2.1'
+		--editable '.[arrow,tests]' 'allensdk==2.16.2' 'sqlalchemy<2.1' 'pyarrow<15'
 	touch $@
 
 clean:

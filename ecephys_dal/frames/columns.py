@@ -82,9 +82,10 @@ class FrameColumn:
         try:
             if dtype in ("int64", "float64", "bool", "object"):
                 return _as_numpy(values, dtype)
-            if dtype == "datetime64[ns]":
+            if issubclass(self.kind, dt.date):
                 # By way of microseconds, the databases' unit, so that pandas sees an overflow.
-                return pd.Series(np.array(values, dtype="datetime64[us]")).astype(dtype).array
+                moments = pd.Series(np.array(values, dtype="datetime64[us]"))
+                return moments.astype("datetime64[ns]").astype(dtype).array
             return pd.array(values, dtype=dtype)
         except (TypeError, ValueError, OverflowError) as error:
             raise SchemaMismatchError(
