@@ -46,25 +46,26 @@ def add_odd_rows(url: str, lims: SyntheticLims) -> None:
             specimen=SpecimenFactory(donor=None, name="unknown")
         )
         sessions["session_of_odd_files"] = EcephysSessionFactory()
-        _add_session_files(sessions["session_of_odd_files"])
-        for file in _add_lfp_files(sessions["session_of_odd_files"]):
-            _store(file, lims)
+        for files in (_session_files, _lfp_files):
+            for file in files(sessions["session_of_odd_files"]):
+                _store(file, lims)
         _add_units(EcephysProbeFactory(session=sessions["session_of_quoted_names"]))
         lims.awkward |= {key: session.id for key, session in sessions.items()}
 
 
-def _add_session_files(session: EcephysSession) -> None:
-    """Add files none of which is the session's NWB file, or has_nwb."""
+def _session_files(session: EcephysSession) -> Iterator[WellKnownFile]:
+    """Add files none of which is the session's NWB file, or counts for has_nwb."""
     run = EcephysAnalysisRunFactory(session=session)
-    WellKnownFileFactory(attachable=EcephysAnalysisRunFactory(session=session, current=None))
+    undecided = EcephysAnalysisRunFactory(session=session, current=None)
+    yield WellKnownFileFactory(attachable=undecided)
     for name in ("EcephysNwb2", "OldEcephysNwb", "ecephysnwb", None):
-        WellKnownFileFactory(attachable=run, type__name=name)
-    WellKnownFileFactory(attachable=run, type=None)
+        yield WellKnownFileFactory(attachable=run, type__name=name)
+    yield WellKnownFileFactory(attachable=run, type=None)
     for owner in ("EcephysSession", "EcephysAnalysisRunProbe", "ecephysanalysisrun"):
-        WellKnownFileFactory(attachable_type=owner, attachable_id=run.id)
+        yield WellKnownFileFactory(attachable_type=owner, attachable_id=run.id)
 
 
-def _add_lfp_files(session: EcephysSession) -> Iterator[WellKnownFile]:
+def _lfp_files(session: EcephysSession) -> Iterator[WellKnownFile]:
     """Add a probe for each way in which its LFP file may be, or not be, one of EcephysLfpNwb."""
     for names in (["EcephysLfpNwb2"], ["OldEcephysLfpNwb", "EcephysLfpNwb"], ["ecephyslfpnwb"]):
         run_probe = EcephysAnalysisRunProbeFactory(
@@ -92,7 +93,7 @@ def _add_units(probe: EcephysProbe) -> None:
     for odd in ({"snr": nan, "l_ratio": inf}, {"d_prime": -inf, "spread": -0.0}, {"quality": ""}):
         EcephysUnitFactory(channel__probe=probe, **odd)
     unit = EcephysUnitFactory(channel__probe=probe, snr=5e-324, max_drift=1.7976931348623157e308)
-    # Two bundles are in force, one of them without metrics, one of a run of another session.
+    # Three bundles are in force: one without metrics, one of a run of another session.
     EcephysUnitMetricBundleFactory(unit=unit, data={})
     odd_metrics = {"note": "it's 5 %", "listed": [1, None, {"x": 2.5}], "c50_dg": None, "mixed": 2}
     EcephysUnitMetricBundleFactory(unit=unit, data=odd_metrics, run=EcephysAnalysisRunFactory())

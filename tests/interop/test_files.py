@@ -5,59 +5,30 @@ from __future__ import annotations
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from ecephys_dal import NotExactlyOneError
 
 from .asynchronous import Calls, fetch_asynchronously
 from .conftest import Report
+from .files import FILES, NOT_ONE, fetched_by_both
 from .sides import Sides
 
-NOT_ONE = "not exactly one"
-# natural_movie_98 has no file, and is a case of departure 7.
-TEMPLATES = {
-    "get_natural_movie_template": [0, 1, 2, 3, 97, 99, 100],
-    "get_natural_scene_template": [-1, 0, 1, 58, 117, 118, np.int64(7)],
-}
-RECORDS = {"get_session_data": "session", "get_probe_lfp_data": "probe"}
 
-
-def _numbers(getter: str, sides: Sides) -> list[Any]:
-    if getter in TEMPLATES:
-        return TEMPLATES[getter]
-    choices = sides.known[RECORDS[getter]]
-    return [*choices["all"], *choices["unknown"], np.int64(choices["all"][0])]
-
-
-def _fetched(api: Any, getter: str, number: Any, path: Path) -> bytes | str:
-    """Return the bytes of a file, which are the same if they are written."""
-    try:
-        stream = getattr(api, getter)(number)
-    except ValueError as error:
-        return NOT_ONE if type(error) in (ValueError, NotExactlyOneError) else repr(error)
-    streamed = b"".join(stream)
-    api.app_engine.write_bytes(str(path), getattr(api, getter)(number))
-    assert path.read_bytes() == streamed
-    return streamed
-
-
-@pytest.mark.parametrize("getter", [*RECORDS, *TEMPLATES])
+@pytest.mark.parametrize("getter", FILES)
 def test_same_bytes(getter: str, sides: Sides, report: Report, tmp_path: Path) -> None:
     some, none = 0, 0
-    for number in _numbers(getter, sides):
+    for number, theirs, ours in fetched_by_both(getter, sides, tmp_path):
         report.asked += 1
-        theirs = _fetched(sides.theirs, getter, number, tmp_path / "theirs")
-        ours = _fetched(sides.ours, getter, number, tmp_path / "ours")
         assert theirs == ours, f"{getter}({number})"
         report.agreed += 1
-        if ours == NOT_ONE:
-            none += 1
-        else:
+        if isinstance(ours, bytes):
             some += 1
             report.bytes += len(ours)
+        else:
+            none += 1
+            assert ours == NOT_ONE
     assert min(some, none) >= 2
 
 
@@ -71,7 +42,7 @@ def test_not_exactly_one_file_is_an_error_of_ours(sides: Sides) -> None:
 
 
 def test_both_ask_the_web_application_for_the_same(sides: Sides) -> None:
-    for getter in (*RECORDS, *TEMPLATES):
+    for getter in FILES:
         number = sides.lims.probe_ids[0] if getter == "get_probe_lfp_data" else 1
         if getter == "get_session_data":
             number = sides.lims.session_ids[0]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ecephys_dal import rules
@@ -211,6 +212,12 @@ def test_a_changed_value_is_found(
 
     monkeypatch.setattr(REPOSITORIES[method], "frame", changed)
     assert _disagreements(sides, method) != []
+
+
+def test_a_wrong_has_nwb_is_found(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = (*SessionRepository.columns[:-1], true().label("has_nwb"))
+    monkeypatch.setattr(SessionRepository, "columns", columns)
+    assert _disagreements(sides, "get_sessions") != []
 
 
 @pytest.mark.parametrize("method", REPOSITORIES)
