@@ -21,6 +21,7 @@ from .questions import Known, Question
 __all__ = ["Outcome", "Sides"]
 
 METRICS = "get_unit_analysis_metrics"
+_NO_ROWS = ("data", "None of ['id'] are in the columns")  # departure 3: so AllenSDK says it
 _UNKNOWN = [1, 599_999_999, 5_000_000_000]  # the last one needs more than 32 bits
 _BROWSED, _CONNECTED = "brain_observatory_1.1", "functional_connectivity"
 _TYPES = {
@@ -145,8 +146,7 @@ class Sides:
         try:
             theirs = getattr(self.theirs, question.method)(**arguments)
         except KeyError as error:
-            # Departure 3: this is how AllenSDK says that there are no rows.
-            if str(error) in ("'data'", """ "None of ['id'] are in the columns" """.strip()):
+            if error.args[0] in _NO_ROWS:
                 return None
             raise
         if question.method == "get_sessions":
