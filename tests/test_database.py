@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,11 @@ PASSWORD = "p@ss:w/rd%' \""
 
 
 @pytest.fixture
-def owned(empty_url: str) -> Database:
+def owned(empty_url: str) -> Iterator[Database]:
     with Database(empty_url, owned=True) as database:
         with database.connection() as connection:
             upgrade(connection)
-        return database
+        yield database
 
 
 def names(database: Database) -> list[str | None]:

@@ -149,7 +149,7 @@ def test_any_date_is_its_own_midnight(day: dt.date) -> None:
         "", "2019", "2019-10-3", "03.10.2019", "2019-13-01", "2019-02-30", "today",
         "\u0662\u0660\u0661\u0669-10-03",
         "2019-10-03'; DROP TABLE ecephys_sessions; --", 20191003, 1.5, True, pd.NaT,
-        np.datetime64("NaT"), ["2019-10-03"],
+        np.datetime64("NaT", "D"), ["2019-10-03"],
     ],
 )  # fmt: skip
 def test_what_is_no_date_is_refused_by_name(day: object) -> None:

@@ -85,7 +85,7 @@ class FrameColumn:
             if issubclass(self.kind, dt.date):
                 # By way of microseconds, the databases' unit, so that pandas sees an overflow.
                 moments = pd.Series(np.array(values, dtype="datetime64[us]"))
-                return moments.astype("datetime64[ns]").astype(dtype).array
+                return pd.array(moments.astype("datetime64[ns]").array, dtype=dtype)
             return pd.array(values, dtype=dtype)
         except (TypeError, ValueError, OverflowError) as error:
             raise SchemaMismatchError(
