@@ -24,7 +24,7 @@ interop: $(ORACLE)/stamp
 	$(ORACLE)/bin/python -m pytest tests/interop --override-ini addopts=-ra $(PYTEST_ARGS)
 
 # The same tests on the oldest pandas and NumPy that are supported, the ones that AllenSDK pins,
-# with a pyarrow of their time and SQLAlchemy 2.0.
+# with a pyarrow and an hdmf of their time, and SQLAlchemy 2.0.
 test-oldest: $(ORACLE)/stamp
 	$(ORACLE)/bin/python -m pytest $(PYTEST_ARGS)
 
@@ -42,7 +42,7 @@ $(VENV)/dev.stamp: pyproject.toml | $(VENV)/bin/python
 $(ORACLE)/stamp: pyproject.toml
 	$(PYTHON) -m venv $(ORACLE)
 	$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--editable '.[arrow,tests]' 'allensdk==2.16.2' 'sqlalchemy<2.1' 'pyarrow<15'
+		--editable '.[arrow,tests]' 'allensdk==2.16.2' 'sqlalchemy<2.1' 'pyarrow<15' 'hdmf<4'
 	touch $@
 
 clean:

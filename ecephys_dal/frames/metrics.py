@@ -10,34 +10,15 @@ import pandas as pd
 
 from ecephys_dal.errors import SchemaMismatchError
 from ecephys_dal.frames.columns import FrameColumn
+from ecephys_dal.frames.metric_keys import METRIC_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ecephys_dal.frames.columns import DtypeBackend
 
-__all__ = ["DOCUMENTED_METRICS", "build_metric_frame"]
+__all__ = ["build_metric_frame"]
 
-# The metrics of the Visual Coding release, by the stimulus that their names end with.
-_STIMULUS_METRICS = {
-    "dg": "c50 fano f1_f0 g_dsi g_osi mod_idx pref_tf pref_tf_multi pref_ori pref_ori_multi"
-    " pref_dir_multi run_mod run_pval firing_rate lifetime_sparseness",
-    "sg": "fano g_osi pref_sf pref_sf_multi pref_ori pref_ori_multi pref_phase pref_phase_multi"
-    " run_mod run_pval firing_rate time_to_peak lifetime_sparseness",
-    "ns": "fano run_mod run_pval firing_rate time_to_peak lifetime_sparseness pref_image"
-    " image_selectivity pref_images_multi",
-    "fl": "fano run_mod run_pval firing_rate on_off_ratio time_to_peak sustained_idx"
-    " lifetime_sparseness",
-    "rf": "area width height azimuth elevation p_value on_screen fano run_mod run_pval firing_rate"
-    " time_to_peak lifetime_sparseness",
-    "dm": "fano pref_dir pref_speed pref_speed_multi run_mod run_pval firing_rate time_to_peak"
-    " lifetime_sparseness",
-}
-DOCUMENTED_METRICS = tuple(
-    f"{metric}_{stimulus}"
-    for stimulus, metrics in _STIMULUS_METRICS.items()
-    for metric in metrics.split()
-)
 _EXACT_FLOAT = 2**53
 
 
@@ -63,7 +44,8 @@ def build_metric_frame(
         what is neither is kept as it came.
     """
     bundles = [_bundle(unit_id, data) for unit_id, data in rows]
-    names = tuple(dict.fromkeys(chain.from_iterable(bundles))) if rows else DOCUMENTED_METRICS
+    keys = bundles if rows else METRIC_KEYS.values()
+    names = tuple(dict.fromkeys(chain.from_iterable(keys)))
     # One pass over the bundles, at the speed of C; without rows, a column of nothing a name.
     cells = (tuple(map(bundle.get, names)) for bundle in bundles)
     table = zip(*cells, strict=True) if rows else repeat(())
@@ -112,6 +94,7 @@ def _bundle(unit_id: int, data: Any) -> dict[str, Any]:
 def _unswapped(bundle: dict[str, Any]) -> dict[str, Any]:
     """Undo LIMS's exchange of a receptive field's p-value and of its being on screen."""
     p_value, on_screen = bundle["p_value_rf"], bundle.get("on_screen_rf")
-    if isinstance(p_value, bool) or (isinstance(on_screen, float) and p_value is None):
+    on_screen_is_number = isinstance(on_screen, (int, float)) and not isinstance(on_screen, bool)
+    if isinstance(p_value, bool) or (on_screen_is_number and p_value is None):
         return {**bundle, "p_value_rf": on_screen, "on_screen_rf": p_value}
     return bundle

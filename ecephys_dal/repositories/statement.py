@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from sqlalchemy import ColumnElement
@@ -28,7 +29,7 @@ M = TypeVar("M", bound=Base)
 F = TypeVar("F", bound=Filter)
 
 
-class Statement(Generic[M, F]):
+class Statement(ABC, Generic[M, F]):
     """A table of LIMS, declared as a SELECT.
 
     A subclass declares what follows and, in `criteria`, what each field of its filter means; it
@@ -58,9 +59,9 @@ class Statement(Generic[M, F]):
     columns: ClassVar[tuple[Any, ...]]
 
     @staticmethod
+    @abstractmethod
     def criteria(spec: Any) -> Iterator[ColumnElement[bool]]:
         """Yield the WHERE clauses that the fields of a filter mean."""
-        raise NotImplementedError
 
     @classmethod
     def visible(cls) -> Select[Any]:

@@ -28,13 +28,11 @@ from ecephys_dal.testing.factories import (
     WellKnownFileFactory,
     WellKnownFileTypeFactory,
 )
-from ecephys_dal.testing.metrics import METRIC_KEYS
 from ecephys_dal.testing.release import load_release
 from ecephys_dal.testing.server import ArtifactServer
 from ecephys_dal.testing.synthetic import SyntheticLims, build_synthetic_lims, create_synthetic_lims
 
 __all__ = [
-    "METRIC_KEYS",
     "AgeFactory",
     "ArtifactServer",
     "BehaviorSessionFactory",

@@ -44,7 +44,7 @@ def test_a_table_without_rows_has_the_documented_metrics() -> None:
 
 @pytest.mark.parametrize("as_text", [False, True])
 @pytest.mark.parametrize(
-    ("p_value", "on_screen"), [(True, 0.25), (False, None), (None, 0.25), (True, 1)]
+    ("p_value", "on_screen"), [(True, 0.25), (False, None), (None, 0.25), (None, 1), (True, 1)]
 )
 def test_exchanged_receptive_field_metrics_are_put_right(
     p_value: object, on_screen: object, as_text: bool

@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 from ecephys_dal import models
 from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.frames import METRIC_KEYS
 from ecephys_dal.migrations import upgrade
-from ecephys_dal.testing import METRIC_KEYS, build_synthetic_lims, create_synthetic_lims
+from ecephys_dal.testing import build_synthetic_lims, create_synthetic_lims
 from ecephys_dal.testing.plans import well_behaved_plans
 
 SMALL = {"sessions": 4, "channels_per_probe": 16, "units_per_session": 40, "progress": False}
