@@ -90,7 +90,7 @@ class FrameColumn:
         except (TypeError, ValueError, OverflowError) as error:
             raise SchemaMismatchError(
                 f"column {self.name!r} is declared as {dtype}, which its values can't be: {error};"
-                " if it holds NULL, frame(dtype_backend='numpy_nullable') of the repository shows it"
+                " a NULL there is shown by the repository's frame(dtype_backend='numpy_nullable')"
             ) from error
 
 
