@@ -1,5 +1,7 @@
 # What a newcomer, a developer and CI run. Each environment is made when it is first needed.
 PYTHON ?= python3
+# pandas 1.5.3, which AllenSDK pins, is not made for newer ones.
+ORACLE_PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo $(PYTHON))
 VENV := .venv
 ORACLE := .venv-allensdk
 RUN := $(VENV)/bin/python
@@ -40,7 +42,7 @@ $(VENV)/dev.stamp: pyproject.toml | $(VENV)/bin/python
 	touch $@ $(VENV)/demo.stamp
 
 $(ORACLE)/stamp: pyproject.toml
-	$(PYTHON) -m venv $(ORACLE)
+	$(ORACLE_PYTHON) -m venv $(ORACLE)
 	$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--editable '.[arrow,tests]' 'allensdk==2.16.2' 'sqlalchemy<2.1' 'pyarrow<15' 'hdmf<4'
 	touch $@

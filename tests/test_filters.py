@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -157,6 +158,19 @@ def test_what_is_no_date_is_refused_by_name(day: object) -> None:
         ProbeFilter(published_at=day)
     with pytest.raises(InvalidFilterError, match="published_at="):
         split_published_at(day)
+
+
+@given(st.text())
+def test_any_text_is_a_date_or_refused(text: str) -> None:
+    try:
+        expected = dt.date.fromisoformat(text) if re.fullmatch("[0-9-]{10}", text) else None
+    except ValueError:
+        expected = None
+    if expected is None:
+        with pytest.raises(InvalidFilterError, match="published_at="):
+            SessionFilter(published_at=text)
+    else:
+        assert SessionFilter(published_at=text).published_at == expected
 
 
 @pytest.mark.parametrize(
