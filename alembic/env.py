@@ -35,7 +35,6 @@ def configure(**options: Any) -> None:
     context.configure(
         target_metadata=Base.metadata,
         render_as_batch=True,  # SQLite alters a table by copying it
-        transactional_ddl=True,  # our SQLite connections can, though Alembic doubts it
         compare_server_default=True,
         render_item=render_item,
         **options,

@@ -255,8 +255,9 @@ class Repository(Statement[M, F]):
         ).subquery()
         query = select(func.min(tiles.c.key)).group_by(tiles.c.tile).order_by(tiles.c.tile)
         with self._connection() as connection:
-            firsts = connection.execute(query).scalars().all()
-        ends = [None, *dict.fromkeys(firsts[1:]), None]
+            # Where the index is not unique, two tiles may begin alike; a part has both.
+            firsts = dict.fromkeys(connection.execute(query).scalars())
+        ends = [None, *list(firsts)[1:], None]
         parts = [self.filter_type(id_range=ends_of_part) for ends_of_part in pairwise(ends)]
         return [spec & part for part in parts]
 

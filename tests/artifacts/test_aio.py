@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -92,3 +94,29 @@ def test_the_loop_is_free_meanwhile_and_a_task_can_be_cancelled(
 
     with client:
         assert asyncio.run(cancelled()) > 1
+
+
+def test_a_task_can_be_cancelled_while_it_waits_for_the_server(
+    client: AsyncArtifactClient, server: ScriptedServer
+) -> None:
+    def stall(handler: BaseHTTPRequestHandler) -> None:
+        released.wait(10)
+        answer()(handler)
+
+    async def consume() -> None:
+        async for _ in client.stream(ROUTE):
+            pass
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(consume())
+        while not server.seen:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        released.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    released = Event()
+    server.script = [stall]
+    with client:
+        asyncio.run(cancelled())

@@ -124,6 +124,7 @@ def test_a_fault_that_stays_ends_in_an_error_and_no_file(
     assert type(caught.value) is ArtifactTransferError
     assert caught.value.attempts == len(server.seen) == 3
     assert caught.value.url.endswith(ROUTE)
+    assert ("timed out" in str(caught.value)) == (fault == "a stall")
     assert [p.name for p in tmp_path.iterdir()] == []
 
 

@@ -186,7 +186,9 @@ def test_metrics_have_the_brute_force_answer(
     synthetic: SyntheticLims, types: list[str] | None, draw: st.DataObject
 ) -> None:
     units, runs = table(synthetic, EcephysUnit), table(synthetic, EcephysAnalysisRun)
+    sessions = table(synthetic, EcephysSession)
     unit_ids = draw.draw(st.none() | st.lists(st.sampled_from([*sorted(units), 0]), max_size=30))
+    session_ids = draw.draw(st.none() | st.lists(st.sampled_from([*sorted(sessions), 0])))
 
     def session(unit: Row) -> Row:
         channel = table(synthetic, EcephysChannel)[unit["ecephys_channel_id"]]
@@ -199,9 +201,10 @@ def test_metrics_have_the_brute_force_answer(
         if runs[bundle["ecephys_analysis_run_id"]]["current"]
         and (unit_ids is None or bundle["ecephys_unit_id"] in unit_ids)
         and (types is None or session(units[bundle["ecephys_unit_id"]])["stimulus_name"] in types)
+        and (session_ids is None or session(units[bundle["ecephys_unit_id"]])["id"] in session_ids)
     ]
     frame = UnitMetricRepository(synthetic.database).frame(
-        UnitMetricFilter(unit_ids=unit_ids, session_types=types)
+        UnitMetricFilter(unit_ids=unit_ids, ecephys_session_ids=session_ids, session_types=types)
     )
     assert frame.index.tolist() == sorted(expected)
 

@@ -32,7 +32,12 @@ from ecephys_dal import (
 )
 from ecephys_dal.repositories import Repository
 from ecephys_dal.testing import SyntheticLims
-from ecephys_dal.testing.factories import EcephysProbeFactory
+from ecephys_dal.testing.factories import (
+    EcephysAnalysisRunFactory,
+    EcephysProbeFactory,
+    EcephysUnitFactory,
+    EcephysUnitMetricBundleFactory,
+)
 
 REPOSITORIES = [
     ChannelRepository,
@@ -237,3 +242,16 @@ def test_pending_changes_of_a_callers_session_are_seen(db: Session) -> None:
         probe = EcephysProbeFactory.build(name="probeF")
         db.add(probe)
     assert ProbeRepository(db).frame()["name"].tolist() == ["probeF"]
+
+
+def test_several_bundles_of_a_unit_stand_in_the_order_of_their_ids(db: Session) -> None:
+    unit = EcephysUnitFactory.create()
+    run = EcephysAnalysisRunFactory.create()
+    for bundle_id in (30, 10, 20):
+        EcephysUnitMetricBundleFactory.create(
+            id=bundle_id, unit=unit, run=run, data={"g_osi_dg": float(bundle_id)}
+        )
+    metrics = UnitMetricRepository(db)
+    assert metrics.ids().tolist() == [10, 20, 30]
+    assert metrics.frame()["g_osi_dg"].tolist() == [10.0, 20.0, 30.0]
+    assert len(metrics.partitions(n=3)) == 1  # a unit's bundles stay together
