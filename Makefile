@@ -6,7 +6,7 @@ VENV := .venv
 ORACLE := .venv-allensdk
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test check interop test-oldest docs clean
+.PHONY: demo test check interop test-oldest clean
 
 demo: $(VENV)/demo.stamp
 	$(RUN) -m ecephys_dal.cli.demo
@@ -31,7 +31,7 @@ test-oldest: $(ORACLE)/stamp
 	$(ORACLE)/bin/python -m pytest $(PYTEST_ARGS)
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/demo.stamp: pyproject.toml | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[testing]'
@@ -42,6 +42,7 @@ $(VENV)/dev.stamp: pyproject.toml | $(VENV)/bin/python
 	touch $@ $(VENV)/demo.stamp
 
 $(ORACLE)/stamp: pyproject.toml
+	rm -rf $(ORACLE)
 	$(ORACLE_PYTHON) -m venv $(ORACLE)
 	$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--editable '.[arrow,tests]' 'allensdk==2.16.2' 'sqlalchemy<2.1' 'pyarrow<15' 'hdmf<4'

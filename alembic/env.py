@@ -20,7 +20,7 @@ def database_url() -> str:
     url = context.get_x_argument(as_dictionary=True).get("url")
     if not url:
         message = (
-            "no database is named: give it as 'alembic -x url=postgresql://...' before the command"
+            "no database is named: give it as 'alembic -x url=sqlite:///lims.db' before the command"
         )
         raise ConfigurationError(message)
     return url

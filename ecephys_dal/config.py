@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 from ecephys_dal.errors import ConfigurationError
 
@@ -30,7 +31,8 @@ class DbCredentials:
     port : int
         5432 unless told.
     password : str
-        May be empty where the server trusts the role or libpq finds the password itself.
+        May be empty where the server trusts the role or libpq finds the password itself. It is
+        in no repr and no pickle, which reads LIMS_PASSWORD where it is loaded.
     """
 
     dbname: str
@@ -44,6 +46,13 @@ class DbCredentials:
         if missing:
             raise ConfigurationError(f"LIMS credentials lack {', '.join(missing)}")
         object.__setattr__(self, "port", _port(self.port))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "password": bool(self.password)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        password = password_from_env() if state["password"] else ""
+        self.__dict__.update({**state, "password": password})
 
     @classmethod
     def of(cls, credentials: object) -> DbCredentials:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
@@ -41,20 +40,22 @@ class Database:
     Parameters
     ----------
     where : str, URL or Engine
-        An SQLAlchemy URL, or an engine of the caller's.
+        An SQLAlchemy URL of PostgreSQL or SQLite, or an engine of the caller's.
     owned : bool
         The database is our own (a demo, a test), so it may also be written to.
 
     Notes
     -----
-    Nothing is connected until it is used. A pickle holds no password: where there was one, it is
+    Nothing is connected until it is used; PostgreSQL is reached by psycopg2 unless the URL names
+    another driver. A pickle holds no password: where there was one, it is
     read from LIMS_PASSWORD when the pickle is loaded. Whoever made the engine closes it.
     """
 
     def __init__(self, where: str | URL | Engine, *, owned: bool = False) -> None:
         self.owned = owned
-        self._given = where if isinstance(where, Engine) else None
+        self._is_the_callers = isinstance(where, Engine)
         self.url = where.url if isinstance(where, Engine) else _parse(where)
+        self.engine = self._limited(where) if isinstance(where, Engine) else self._make_engine()
 
     @classmethod
     def of(cls, where: Database | str | URL | Engine) -> Database:
@@ -64,7 +65,7 @@ class Database:
         if isinstance(where, (str, URL, Engine)):
             return cls(where)
         raise ConfigurationError(
-            f"a {type(where).__name__} is no database; give a Database, an SQLAlchemy Engine or a"
+            f"a {type(where).__name__} is no database; give a Database, an SQLAlchemy Engine, a"
             " URL such as 'postgresql+psycopg2://user@host/dbname'"
         )
 
@@ -82,20 +83,26 @@ class Database:
             )
         )
 
-    @cached_property
-    def engine(self) -> Engine:
-        """The engine; its connections can't write, unless the database is owned."""
-        if self._given is not None:
-            return self._given if self.owned else self._given.execution_options(**_READ_ONLY)
-        engine = create_engine(self.url, execution_options={} if self.owned else _READ_ONLY)
+    def _make_engine(self) -> Engine:
+        options = {} if self.owned else _READ_ONLY
+        try:
+            engine = create_engine(self.url, execution_options=options)
+        except (NoSuchModuleError, ModuleNotFoundError) as error:
+            raise ConfigurationError(
+                f"the driver of {self.url.drivername} is not installed: {error};"
+                " use postgresql+psycopg2 or sqlite"
+            ) from error
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine, owned=self.owned)
         return engine
 
+    def _limited(self, engine: Engine) -> Engine:
+        return engine if self.owned else engine.execution_options(**_READ_ONLY)
+
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Open an ORM session, which ends with the block; only an owned database is committed."""
-        with translated_errors(self), Session(self.engine, expire_on_commit=False) as db:
+        with self.connection() as connection, Session(connection, expire_on_commit=False) as db:
             yield db
             if self.owned:
                 db.commit()
@@ -103,16 +110,31 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Open a connection in a transaction; only an owned database is committed."""
-        with translated_errors(self), self.engine.connect() as connection:
+        with (
+            translated_errors(self),
+            self.engine.connect() as connection,
+            self._guarded(connection),
+        ):
             yield connection
             if self.owned:
                 connection.commit()
 
+    @contextmanager
+    def _guarded(self, connection: Connection) -> Iterator[None]:
+        """Keep a connection of the caller's SQLite engine from writing as long as it is ours."""
+        if self.owned or not self._is_the_callers or connection.dialect.name != "sqlite":
+            yield
+            return
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql("PRAGMA query_only = OFF")
+
     def close(self) -> None:
         """Close the pooled connections, unless the engine is the caller's."""
-        if self._given is None and "engine" in self.__dict__:
+        if not self._is_the_callers:
             self.engine.dispose()
-            del self.engine
 
     def __enter__(self) -> Self:
         return self
@@ -136,7 +158,8 @@ class Database:
     def __setstate__(self, state: dict[str, Any]) -> None:
         url: URL = state["url"]
         self.url = url.set(password=password_from_env()) if state["needs_password"] else url
-        self.owned, self._given = state["owned"], None
+        self.owned, self._is_the_callers = state["owned"], False
+        self.engine = self._make_engine()
 
 
 # PostgreSQL's option must be known to the engine; other databases ignore it.
@@ -152,6 +175,10 @@ def _parse(where: str | URL) -> URL:
             "the database URL can't be parsed; it looks like postgresql+psycopg2://user@host/dbname"
         )
         raise ConfigurationError(message) from None
+    if url.drivername in ("postgres", "postgresql"):  # the driver that is installed with us
+        url = url.set(drivername="postgresql+psycopg2")
+    if url.get_backend_name() not in ("postgresql", "sqlite"):
+        raise ConfigurationError(f"{url.drivername} is neither postgresql nor sqlite")
     if "password" in url.query:  # where SQLAlchemy would show it
         password = str(url.query["password"])
         url = url.set(password=password).difference_update_query(["password"])
@@ -189,7 +216,7 @@ def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
 
 @contextmanager
 def translated_errors(database: object) -> Iterator[None]:
-    """Raise the errors of a driver as ours, whose messages hold no password and no query."""
+    """Raise as ours the errors of a driver that we have a word for, without password and query."""
     try:
         yield
     except PoolTimeoutError as error:
@@ -210,6 +237,6 @@ def _translated(error: DBAPIError, database: object) -> EcephysDalError | DBAPIE
         )
     if error.connection_invalidated or state.startswith(_UNREACHABLE):
         return DatabaseUnavailableError(
-            f"{database} can't be asked: {reason}; check host, port, role and network"
+            f"{database} can't be asked: {reason}; check host, port, database, role and network"
         )
     return error

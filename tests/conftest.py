@@ -19,8 +19,8 @@ from ecephys_dal.testing import SyntheticLims, build_synthetic_lims, using
 
 BACKENDS = ("sqlite", "postgresql")
 # The published tables are not ours to hand on, so they stand outside of the repository.
-SHARED = Path(os.environ.get("ECEPHYS_DAL_SHARED", Path(__file__).parents[2] / "shared"))
-RELEASE = SHARED / "data/visual_coding_neuropixels"
+BESIDE = Path(__file__).parents[2] / "shared/data/visual_coding_neuropixels"
+RELEASE = Path(os.environ.get("ECEPHYS_DAL_RELEASE", BESIDE))
 FreshUrl = Callable[[str], str]
 MADE: list[str] = []  # the databases that a named server must lose again
 VERSIONS = pytest.StashKey[list[str]]()
@@ -97,7 +97,10 @@ def _administer(server: str, statement: str) -> None:
 def release_folder() -> Path:
     """The published tables of the Visual Coding release."""
     if not RELEASE.is_dir():
-        pytest.skip(f"the published tables are not at {RELEASE}; say where by ECEPHYS_DAL_SHARED")
+        pytest.skip(
+            "the published sessions.csv and probes.csv of the Visual Coding release are not part of"
+            f" this package, and not in {RELEASE}; name their folder by ECEPHYS_DAL_RELEASE"
+        )
     return RELEASE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import namedtuple
 
 import pytest
@@ -76,6 +77,18 @@ def test_any_object_with_the_five_attributes_will_do() -> None:
 def test_a_wrong_port_is_refused_by_name(port: object) -> None:
     with pytest.raises(ConfigurationError, match="port="):
         DbCredentials(dbname="a", user="b", host="c", port=port)  # type: ignore[arg-type]
+
+
+def test_the_password_is_in_no_pickle(environment: pytest.MonkeyPatch) -> None:
+    credentials = DbCredentials.from_env()
+    pickled = pickle.dumps(credentials)
+    assert LIMS["LIMS_PASSWORD"].encode() not in pickled
+    assert pickle.loads(pickled) == credentials
+    environment.delenv("LIMS_PASSWORD")
+    with pytest.raises(ConfigurationError, match="set LIMS_PASSWORD"):
+        pickle.loads(pickled)
+    trusted = DbCredentials(dbname="d", user="u", host="h")
+    assert pickle.loads(pickle.dumps(trusted)) == trusted
 
 
 def test_the_password_is_not_shown() -> None:

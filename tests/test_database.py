@@ -54,17 +54,48 @@ def test_a_database_that_is_not_ours_cant_be_written(owned: Database) -> None:
     assert names(owned) == []
 
 
-def test_nothing_is_written_through_a_callers_engine(postgres_url: str) -> None:
-    engine = create_engine(postgres_url)
-    with (
-        Database(engine) as database,
-        pytest.raises(DBAPIError, match="read-only"),
-        database.connection() as connection,
-    ):
-        connection.execute(text("CREATE TABLE mischief (id int)"))
+def test_nothing_is_written_through_a_callers_engine(owned: Database) -> None:
+    engine = create_engine(owned.url)
+    database = Database(engine)
+    with pytest.raises(DBAPIError, match="read-?only"), database.connection() as connection:
+        connection.execute(text("DELETE FROM genders"))
+    with pytest.raises(DBAPIError, match="read-?only"), database.session() as db:
+        db.add(Gender(id=1, name="F"))
+        db.commit()
     with engine.begin() as connection:  # the caller's own use of it is as before
-        connection.execute(text("CREATE TEMP TABLE scratch (id int)"))
+        connection.execute(text("INSERT INTO genders (id, name) VALUES (2, 'M')"))
+    assert names(database) == ["M"]
     engine.dispose()
+
+
+@pytest.mark.parametrize("name", ["postgresql", "postgres", "postgresql+psycopg2"])
+def test_postgresql_is_reached_by_the_driver_that_is_installed_with_us(
+    postgres_url: str, name: str
+) -> None:
+    url = postgres_url.replace("postgresql+psycopg2", name)
+    with Database(url) as database, database.connection() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://u@h/d", "mysql is neither postgresql nor sqlite"),
+        ("postgresql+pg8000://u@h/d", "driver of postgresql\\+pg8000 is not installed"),
+        ("postgresql+nonsense://u@h/d", "driver of postgresql\\+nonsense is not installed"),
+    ],
+)
+def test_what_cant_be_reached_is_refused_by_name(url: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        Database(url)
+
+
+def test_a_password_among_the_options_of_a_url_is_not_shown() -> None:
+    database = Database("postgresql://u@h/d?password=s3cret&sslmode=require")
+    assert database.url.password == "s3cret"
+    assert database.url.query == {"sslmode": "require"}
+    assert "s3cret" not in repr(database)
+    assert b"s3cret" not in pickle.dumps(database)
 
 
 def test_what_was_not_committed_before_an_error_is_gone(owned: Database) -> None:

@@ -244,3 +244,23 @@ def test_filters_of_two_tables_have_nothing_in_common() -> None:
 def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(InvalidFilterError, match=r"no field 'probe_id'; did you mean 'probe_ids'"):
         ProbeFilter.from_dict({"probe_id": [1]})
+
+
+@pytest.mark.parametrize(
+    ("ids", "advice"),
+    [
+        (5, r"probe_ids=\[5\]"),
+        ("600000021", "a list, an array or a Series"),
+        ({5: "a"}, "a list, an array or a Series"),
+        (["600000021"], r"int\(\.\.\.\)"),
+        ([None], r"dropna"),
+        (np.array([np.nan]), r"dropna"),
+        ([True], "mask"),
+        (pd.DataFrame({1: [1]}), "its index"),
+    ],
+)
+def test_a_refusal_says_what_to_do(ids: object, advice: str) -> None:
+    with pytest.raises(InvalidFilterError, match=advice):
+        ProbeFilter(probe_ids=ids)
+    with pytest.raises(InvalidFilterError, match=r"session_types=\['a'\]"):
+        UnitMetricFilter(session_types="a")

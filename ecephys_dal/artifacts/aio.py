@@ -9,7 +9,7 @@ from ecephys_dal.artifacts.client import ArtifactClient
 from ecephys_dal.artifacts.stream import ArtifactStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
 __all__ = ["AsyncArtifactClient", "AsyncArtifactStream"]
@@ -26,6 +26,10 @@ class AsyncArtifactStream:
 
     def __init__(self, stream: ArtifactStream) -> None:
         self.stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the bytes; this blocks."""
+        yield from self.stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the bytes, each piece awaited in a thread."""
@@ -65,7 +69,7 @@ class AsyncArtifactStream:
 class AsyncArtifactClient(ArtifactClient):
     """Fetches files from the LIMS web application without blocking the event loop."""
 
-    def stream(self, route: str) -> AsyncArtifactStream:  # type: ignore[override]
+    def stream(self, route: str) -> AsyncArtifactStream:
         """Return the bytes of a file, to iterate over with ``async for``.
 
         Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from typing_extensions import Self
-
-    from ecephys_dal.artifacts.aio import AsyncArtifactStream
 
 __all__ = ["ArtifactClient"]
 
@@ -76,22 +74,22 @@ class ArtifactClient:
         return ArtifactStream(self, route).save(path)
 
     @staticmethod
-    def write_bytes(path: str | Path, stream: Iterable[bytes] | AsyncArtifactStream) -> None:
+    def write_bytes(path: str | Path, stream: Iterable[bytes]) -> None:
         """Write a stream to a file, whole or not at all; this blocks, as AllenSDK's does.
 
         Parameters
         ----------
         path : str or Path
             Where to.
-        stream : iterable of bytes or AsyncArtifactStream
+        stream : iterable of bytes
             What a client's ``stream`` returned, which is then fetched with all attempts, or any
-            other iterable.
+            other.
         """
         save = getattr(stream, "save", None)
         if save is not None:
             save(path)
         else:
-            write_whole(path, cast("Iterable[bytes]", stream))
+            write_whole(path, stream)
 
     @cached_property
     def http(self) -> requests.Session:

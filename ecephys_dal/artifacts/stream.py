@@ -94,7 +94,10 @@ class ArtifactStream:
                 headers={"Accept-Encoding": "identity"},
             )
         except (requests.ConnectionError, requests.Timeout) as error:
-            raise _Transient(f"{self.url} can't be reached: {error}", url=self.url) from error
+            raise _Transient(
+                f"{self.url} can't be reached ({_root_of(error)}); check host and network",
+                url=self.url,
+            ) from error
         except requests.RequestException as error:
             raise ArtifactTransferError(
                 f"can't ask for {self.url}: {error}", url=self.url
@@ -183,7 +186,14 @@ class ArtifactStream:
             while piece := response.raw.read1(self.client.settings.chunksize):
                 yield piece
         except HTTPError as error:
-            raise _Transient(f"{self.url} broke off: {error}", url=self.url) from error
+            raise _Transient(f"{self.url} broke off ({_root_of(error)})", url=self.url) from error
+
+
+def _root_of(error: BaseException) -> BaseException:
+    """Return what went wrong, of the layers that requests and urllib3 wrap around it."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
 
 
 def _write(path: Path, chunks: Iterable[bytes]) -> None:

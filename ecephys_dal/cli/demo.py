@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-RULE = "-" * 100
 TOUR = Path(__file__).with_name("tour.py")
 
 
@@ -27,9 +27,12 @@ def blocks(source: str) -> Iterator[str]:
 def main() -> None:
     """Show and run the tour, block by block."""
     names: dict[str, Any] = {}
-    with pd.option_context("display.width", 110, "display.max_columns", 8, "display.max_rows", 8):
+    width = get_terminal_size((100, 24)).columns
+    rule = "-" * width
+    print("The main job on stand-ins for LIMS: each block of Python is shown, then what it prints.")
+    with pd.option_context("display.width", width, "display.max_rows", 8):
         for block in blocks(TOUR.read_text(encoding="utf-8")):
-            print(f"\n{RULE}\n{block}\n{RULE}", flush=True)
+            print(f"\n{rule}\n{block}\n{rule}", flush=True)
             exec(compile(block, str(TOUR), "exec"), names)  # noqa: S102 - our own script
     print(f"\nAll of these lines are in {TOUR}; the files stay in {names['folder']}.")
 

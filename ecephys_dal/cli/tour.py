@@ -11,6 +11,7 @@ from ecephys_dal import ArtifactClient, ArtifactSettings, EcephysProjectLimsApi
 from ecephys_dal.testing import ArtifactServer, create_synthetic_lims
 
 # Stand-ins for LIMS and for its web application: a database in one file, and a server of files.
+# To the 3 plain sessions it adds 18 small odd ones, such as real records hold.
 folder = Path(tempfile.mkdtemp(prefix="ecephys_dal-"))
 database = f"sqlite:///{folder}/lims.db"
 lims = create_synthetic_lims(database, sessions=3, artifacts=folder / "files")
@@ -45,14 +46,14 @@ metrics = api.get_unit_analysis_metrics(unit_ids=good.index)
 print(len(metrics.columns), "metrics of", len(metrics), "units, among them")
 print(metrics[["g_osi_dg", "pref_ori_dg", "p_value_rf", "on_screen_rf", "image_selectivity_ns"]])
 
-# The session's file: spike times and stimuli.
+# The session's file (a small stand-in): spike times and stimuli.
 api.app_engine.write_bytes(folder / "session.nwb", api.get_session_data(session_id))
 with pynwb.NWBHDF5IO(folder / "session.nwb", "r") as file:
     nwb = file.read()
     print("session", nwb.identifier, "with", len(nwb.units), "units, the first of which fired at")
     print(nwb.units["spike_times"][0][:5].round(3), "s")
 
-# The local field potential of a probe.
+# The local field potential of a probe (a small stand-in).
 api.app_engine.write_bytes(folder / "lfp.nwb", api.get_probe_lfp_data(probes.index[0]))
 with pynwb.NWBHDF5IO(folder / "lfp.nwb", "r") as file:
     (lfp,) = file.read().acquisition.values()

@@ -10,10 +10,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
-    from ecephys_dal.artifacts import AsyncArtifactStream
     from ecephys_dal.filters import Day, Ids, Names
-
-    Bytes = Iterable[bytes] | AsyncArtifactStream
 
 __all__ = ["EcephysProjectApi"]
 
@@ -23,14 +20,16 @@ class EcephysProjectApi(ABC):
 
     In every table an argument of None is no condition and an empty collection gives an empty
     table with all its columns. ``published_at`` (``'YYYY-MM-DD'``, date, datetime or Timestamp)
-    keeps what belongs to sessions published on that day at the latest; unpublished ones drop out.
+    keeps what belongs to sessions published by midnight at the start of that day, which as LIMS
+    stores days means on that day at the latest; unpublished ones drop out.
     Collections of ids may be lists, tuples, sets, ranges, arrays, Series or Indexes. Any other
     value raises `InvalidFilterError`; a database that can't be reached raises
     `DatabaseUnavailableError`, and one without a needed column `SchemaMismatchError`.
 
-    Files come as an iterable of bytes, or, from an asynchronous implementation, as an object for
-    ``async for`` that can also be called with an asynchronous callback. `NotExactlyOneError` is
-    raised where there is no such file in force, or several; it lists them.
+    Files come as an iterable of bytes, which ``app_engine.write_bytes(path, ...)`` puts on disk;
+    one from an asynchronous implementation is also for ``async for``, and can be called with an
+    asynchronous callback. `NotExactlyOneError` is raised where there is no such file in force, or
+    several, which it lists; an `ArtifactError` where the file can't be fetched.
     """
 
     @abstractmethod
@@ -53,7 +52,7 @@ class EcephysProjectApi(ABC):
             - session_type : string. The name of the stimulus set.
             - isi_experiment_id : float64. The intrinsic signal imaging experiment.
             - date_of_acquisition : datetime64[ns], UTC. A time of upload.
-            - published_at : datetime64[ns]. Midnight of the day of release.
+            - published_at : datetime64[ns]. The release; a day is its midnight.
             - genotype : string. ``wt`` where the donor has none.
             - sex : string. ``M`` or ``F``.
             - age_in_days : float64, days.
@@ -240,7 +239,7 @@ class EcephysProjectApi(ABC):
         """
 
     @abstractmethod
-    def get_session_data(self, session_id: int) -> Bytes:
+    def get_session_data(self, session_id: int) -> Iterable[bytes]:
         """Return the NWB file of a session: spike times, stimuli, running and the rest.
 
         Parameters
@@ -254,7 +253,7 @@ class EcephysProjectApi(ABC):
         """
 
     @abstractmethod
-    def get_probe_lfp_data(self, probe_id: int) -> Bytes:
+    def get_probe_lfp_data(self, probe_id: int) -> Iterable[bytes]:
         """Return the NWB file of a probe's local field potential.
 
         Parameters
@@ -268,7 +267,7 @@ class EcephysProjectApi(ABC):
         """
 
     @abstractmethod
-    def get_natural_movie_template(self, number: int) -> Bytes:
+    def get_natural_movie_template(self, number: int) -> Iterable[bytes]:
         """Return a movie that was shown, as an npy file.
 
         Parameters
@@ -282,7 +281,7 @@ class EcephysProjectApi(ABC):
         """
 
     @abstractmethod
-    def get_natural_scene_template(self, number: int) -> Bytes:
+    def get_natural_scene_template(self, number: int) -> Iterable[bytes]:
         """Return a picture that was shown, as a tiff file.
 
         Parameters

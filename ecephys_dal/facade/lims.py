@@ -41,13 +41,12 @@ from ecephys_dal.repositories import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pandas import DataFrame
     from sqlalchemy import URL, Engine
     from typing_extensions import Self
 
-    from ecephys_dal.facade.interface import Bytes
     from ecephys_dal.filters import Day, Ids, Names
     from ecephys_dal.models import WellKnownFile
 
@@ -57,7 +56,7 @@ __all__ = ["EcephysProjectLimsApi", "Streams"]
 class Streams(Protocol):
     """Anything that fetches a file of the web application."""
 
-    def stream(self, route: str) -> Bytes:
+    def stream(self, route: str) -> Iterable[bytes]:
         """Return the bytes of the file at this path of the web application."""
 
 
@@ -213,30 +212,30 @@ class EcephysProjectLimsApi(EcephysProjectApi):
         return IsiExperimentRepository(self.postgres_engine).frame(spec)
 
     @override
-    def get_session_data(self, session_id: int) -> Bytes:
+    def get_session_data(self, session_id: int) -> Iterable[bytes]:
         spec = SessionFileFilter(session_ids=[checked_id("session_id", session_id)])
         record = SessionNwbRepository(self.postgres_engine).one(spec)
         return self._stream(record)
 
     @override
-    def get_probe_lfp_data(self, probe_id: int) -> Bytes:
+    def get_probe_lfp_data(self, probe_id: int) -> Iterable[bytes]:
         spec = ProbeFileFilter(probe_ids=[checked_id("probe_id", probe_id)])
         record = ProbeLfpRepository(self.postgres_engine).one(spec)
         return self._stream(record)
 
     @override
-    def get_natural_movie_template(self, number: int) -> Bytes:
+    def get_natural_movie_template(self, number: int) -> Iterable[bytes]:
         return self._get_template(f"natural_movie_{checked_id('number', number)}")
 
     @override
-    def get_natural_scene_template(self, number: int) -> Bytes:
+    def get_natural_scene_template(self, number: int) -> Iterable[bytes]:
         return self._get_template(f"natural_scene_{checked_id('number', number)}")
 
-    def _get_template(self, name: str) -> Bytes:
+    def _get_template(self, name: str) -> Iterable[bytes]:
         spec = TemplateFilter(names=[name], namespaces=[self.STIMULUS_TEMPLATE_NAMESPACE])
         record = TemplateRepository(self.postgres_engine).one(spec)
         return self._stream(record)
 
-    def _stream(self, record: WellKnownFile) -> Bytes:
-        stream: Bytes = self.app_engine.stream(route_of(record))
+    def _stream(self, record: WellKnownFile) -> Iterable[bytes]:
+        stream: Iterable[bytes] = self.app_engine.stream(route_of(record))
         return stream

@@ -34,19 +34,36 @@ def checked_id(field: str, value: object) -> int:
     if isinstance(value, (float, np.floating)):
         whole = abs(value) < _EXACT_FLOAT and value == int(value)
     if not whole or not _INT64.min <= int(value) <= _INT64.max:  # type: ignore[call-overload]
-        raise InvalidFilterError(f"{field}: {reprlib.repr(value)} is no integer of 64 bits")
+        raise InvalidFilterError(
+            f"{field}: {reprlib.repr(value)} is no integer of 64 bits{_advice(value)}"
+        )
     return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def _advice(value: object) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return "; a mask selects ids before they are passed: frame.index[mask]"
+    if isinstance(value, (str, bytes)):
+        return "; make it one by int(...)"
+    if value is None or value is pd.NA or value != value:  # noqa: PLR0124 - only NaN does
+        return "; leave missing ids out, as by .dropna()"
+    return ""
 
 
 def _collection(field: str, values: Any, of: str) -> Iterable[Any]:
     if isinstance(values, (str, bytes, bytearray, Mapping)) or not isinstance(values, Iterable):
+        shown = reprlib.repr(values)
+        single = isinstance(values, str if of == "names" else (int, np.integer))
         raise InvalidFilterError(
-            f"{field}={reprlib.repr(values)} is no collection of {of}; for a single one, give a"
-            f" list of one: {field}=[{reprlib.repr(values)}]"
+            f"{field}={shown} is no collection of {of}; give "
+            + (f"a list of one: {field}=[{shown}]" if single else "a list, an array or a Series")
         )
     dimensions = getattr(values, "ndim", 1)
     if dimensions != 1:
-        raise InvalidFilterError(f"{field} is a table or array of {dimensions} dimensions, not 1")
+        raise InvalidFilterError(
+            f"{field} is a table or array of {dimensions} dimensions, not 1; give its index, or a"
+            " column of it"
+        )
     return values.to_pylist() if hasattr(values, "to_pylist") else values  # Arrow's own scalars
 
 

@@ -108,14 +108,26 @@ class Filter:
         }
         return type(self)(**{**ours, **theirs, **both})
 
+    def described(self) -> str:
+        """Return the fields that are set, shortened, for a message."""
+        conditions = self._conditions().items()
+        return ", ".join(f"{name}={reprlib.repr(value)}" for name, value in conditions)
+
     def __repr__(self) -> str:
-        fields = (f"{name}={reprlib.repr(value)}" for name, value in self._conditions().items())
-        return f"{type(self).__name__}({', '.join(fields)})"
+        return f"{type(self).__name__}({self.described()})"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SessionFilter(Filter):
-    """Which sessions: by id, and by the last day of publication."""
+    """Which sessions.
+
+    Parameters
+    ----------
+    session_ids : collection of int, optional
+        Only these sessions.
+    published_at : str or date, optional
+        Only what belongs to sessions published on that day at the latest.
+    """
 
     session_ids: Ids = None
     published_at: Day = None
@@ -123,7 +135,15 @@ class SessionFilter(Filter):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ProbeFilter(Filter):
-    """Which probes: by id, by session, and by the session's last day of publication."""
+    """Which probes.
+
+    Parameters
+    ----------
+    probe_ids, session_ids : collection of int, optional
+        Only these probes, only probes of these sessions.
+    published_at : str or date, optional
+        Only what belongs to sessions published on that day at the latest.
+    """
 
     probe_ids: Ids = None
     session_ids: Ids = None
@@ -132,7 +152,15 @@ class ProbeFilter(Filter):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ChannelFilter(Filter):
-    """Which channels: by id, by probe or session, and by the session's publication."""
+    """Which channels.
+
+    Parameters
+    ----------
+    channel_ids, probe_ids, session_ids : collection of int, optional
+        Only these channels, only channels of these probes or sessions.
+    published_at : str or date, optional
+        Only what belongs to sessions published on that day at the latest.
+    """
 
     channel_ids: Ids = None
     probe_ids: Ids = None
@@ -142,7 +170,15 @@ class ChannelFilter(Filter):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class UnitFilter(Filter):
-    """Which units: by id, by channel, probe or session, and by the session's publication."""
+    """Which units.
+
+    Parameters
+    ----------
+    unit_ids, channel_ids, probe_ids, session_ids : collection of int, optional
+        Only these units, only units of these channels, probes or sessions.
+    published_at : str or date, optional
+        Only what belongs to sessions published on that day at the latest.
+    """
 
     unit_ids: Ids = None
     channel_ids: Ids = None
@@ -153,7 +189,15 @@ class UnitFilter(Filter):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class UnitMetricFilter(Filter):
-    """Which metric bundles: by unit, by session, and by the session's type."""
+    """Which metric bundles.
+
+    Parameters
+    ----------
+    unit_ids, ecephys_session_ids : collection of int, optional
+        Only bundles of these units, or of units of these sessions.
+    session_types : collection of str, optional
+        Only bundles of units of sessions of these types (``stimulus_name``).
+    """
 
     unit_ids: Ids = None
     ecephys_session_ids: Ids = None
@@ -162,7 +206,13 @@ class UnitMetricFilter(Filter):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class IsiExperimentFilter(Filter):
-    """Which intrinsic signal imaging experiments: by id, and by the session they prepared."""
+    """Which intrinsic signal imaging experiments.
+
+    Parameters
+    ----------
+    isi_experiment_ids, session_ids : collection of int, optional
+        Only these experiments, only those that prepared these sessions.
+    """
 
     isi_experiment_ids: Ids = None
     session_ids: Ids = None
@@ -170,21 +220,39 @@ class IsiExperimentFilter(Filter):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SessionFileFilter(Filter):
-    """Which files of sessions: by session."""
+    """Which files of sessions.
+
+    Parameters
+    ----------
+    session_ids : collection of int, optional
+        Only files of these sessions.
+    """
 
     session_ids: Ids = None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ProbeFileFilter(Filter):
-    """Which files of probes: by probe."""
+    """Which files of probes.
+
+    Parameters
+    ----------
+    probe_ids : collection of int, optional
+        Only files of these probes.
+    """
 
     probe_ids: Ids = None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class TemplateFilter(Filter):
-    """Which stimulus templates: by name, and by the namespace of the name."""
+    """Which stimulus templates.
+
+    Parameters
+    ----------
+    names, namespaces : collection of str, optional
+        Only templates of these names, only names of these namespaces.
+    """
 
     names: Names = None
     namespaces: Names = None

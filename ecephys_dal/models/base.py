@@ -38,7 +38,7 @@ Identifier = BigInteger().with_variant(Integer, "sqlite")
 
 
 class DayOrTimestamp(TypeDecorator[dt.datetime]):
-    """A moment whose column may be a DATE or a TIMESTAMP: read as the datetime of its midnight."""
+    """A moment whose column may be a DATE or a TIMESTAMP; a date is read as its midnight."""
 
     impl = DateTime
     cache_ok = True

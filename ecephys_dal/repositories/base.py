@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import Engine, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 
 from ecephys_dal.database import Database, translated_errors
 from ecephys_dal.errors import InvalidFilterError, NotExactlyOneError, RecordNotFoundError
@@ -43,7 +43,11 @@ class Repository(Statement[M, F]):
     Every call takes ``where=``, a clause or several, over the tables of the statement.
     """
 
-    def __init__(self, db: Session | Database | Engine | URL | str) -> None:
+    def __init__(
+        self, db: Session | scoped_session[Session] | Database | Engine | URL | str
+    ) -> None:
+        if isinstance(db, scoped_session):
+            db = db()
         self._db = db if isinstance(db, Session) else Database.of(db)
 
     def frame(
@@ -59,7 +63,7 @@ class Repository(Statement[M, F]):
         ----------
         spec : Filter, optional
             Records to keep; all visible ones without it.
-        where : ColumnElement or iterable of ColumnElement
+        where : ColumnElement or list of ColumnElement
             Further conditions.
         dtype_backend : {"numpy", "numpy_nullable", "pyarrow"}
             Which family of dtypes, as in pandas.
@@ -124,7 +128,7 @@ class Repository(Statement[M, F]):
         ----------
         spec : Filter, optional
             Records to keep; all visible ones without it.
-        where : ColumnElement or iterable of ColumnElement
+        where : ColumnElement or list of ColumnElement
             Further conditions.
         options : sequence of ORMOption
             What to load along, such as ``selectinload(EcephysProbe.channels)``. A relationship
@@ -192,9 +196,10 @@ class Repository(Statement[M, F]):
         if len(found) == 1:
             return found[0]
         listed = ", ".join(map(repr, found[:10])) + (", ..." if len(found) > 10 else "")
+        asked = "" if spec is None else f" for {spec.described()}"
         raise NotExactlyOneError(
-            f"expected exactly 1 {self.noun} for {spec!r}, found {len(found)}"
-            + (f": {listed}" if found else ""),
+            f"expected exactly 1 {self.noun}{asked}, found {len(found)}"
+            + (f": {listed}" if found else self.advice),
             found=found,
         )
 
@@ -234,7 +239,7 @@ class Repository(Statement[M, F]):
             Records to keep; all visible ones without it.
         n : int
             How many parts at most; there are fewer where there are fewer records.
-        where : ColumnElement or iterable of ColumnElement
+        where : ColumnElement or list of ColumnElement
             Further conditions, which each part's reader must give again.
 
         Returns
@@ -270,7 +275,7 @@ class Repository(Statement[M, F]):
             with self._db.session() as db:
                 yield db
         else:
-            with translated_errors(self._db.get_bind()):
+            with translated_errors(self._db.get_bind().engine):
                 yield self._db
 
     @contextmanager
@@ -281,5 +286,5 @@ class Repository(Statement[M, F]):
         else:
             if self._db.autoflush:
                 self._db.flush()  # as the session does before a query of its own
-            with translated_errors(self._db.get_bind()):
+            with translated_errors(self._db.get_bind().engine):
                 yield self._db.connection()

@@ -41,6 +41,7 @@ class SessionNwbRepository(Repository[WellKnownFile, SessionFileFilter]):
     model = WellKnownFile
     filter_type = SessionFileFilter
     noun = "current NWB file"
+    advice = "; has_nwb of get_sessions() says which sessions have one"
     statement = (
         select(WellKnownFile)
         .join(WellKnownFile.ecephys_analysis_run)
@@ -62,6 +63,7 @@ class ProbeLfpRepository(Repository[WellKnownFile, ProbeFileFilter]):
     model = WellKnownFile
     filter_type = ProbeFileFilter
     noun = "current LFP NWB file"
+    advice = "; is it the id of a probe, and has_lfp_data of get_probes() true?"
     statement = (
         select(WellKnownFile)
         .join(WellKnownFile.ecephys_analysis_run_probe)

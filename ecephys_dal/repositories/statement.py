@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ClauseElement
+from sqlalchemy.orm import InspectionAttr
 
 from ecephys_dal.errors import InvalidFilterError
 from ecephys_dal.filters import Filter
@@ -14,14 +16,14 @@ from ecephys_dal.models import Base
 from ecephys_dal.repositories.clauses import within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Select
+    from sqlalchemy import ColumnElement, Select
 
     from ecephys_dal.frames import FrameColumn
     from ecephys_dal.rules import Rule
 
-    Where = ColumnElement[bool] | Iterable[ColumnElement[bool]]
+    Where = ColumnElement[bool] | Sequence[ColumnElement[bool]]
 
 __all__ = ["F", "M", "Statement"]
 
@@ -45,8 +47,8 @@ class Statement(ABC, Generic[M, F]):
         The model, joined to what rules, columns and criteria need; one row a record.
     rules : tuple of Rule
         What hides a record from everybody.
-    noun : str
-        What a message calls one record.
+    noun, advice : str
+        What a message calls one record, and what it says if there is none.
     columns : tuple
         The columns of the public table; the first one is the index, which also gives the order.
     """
@@ -56,6 +58,7 @@ class Statement(ABC, Generic[M, F]):
     statement: ClassVar[Select[Any]]
     rules: ClassVar[tuple[Rule, ...]] = ()
     noun: ClassVar[str] = "record"
+    advice: ClassVar[str] = ""
     columns: ClassVar[tuple[Any, ...]]
 
     @staticmethod
@@ -75,7 +78,7 @@ class Statement(ABC, Generic[M, F]):
         ----------
         spec : Filter, optional
             Records to keep; all visible ones without it.
-        where : ColumnElement or iterable of ColumnElement
+        where : ColumnElement or list of ColumnElement
             Further conditions.
 
         Returns
@@ -88,13 +91,12 @@ class Statement(ABC, Generic[M, F]):
             raise InvalidFilterError(
                 f"{type(self).__name__} takes a {self.filter_type.__name__}, not {spec!r}"
             )
-        clauses = [where] if isinstance(where, ColumnElement) else where
         return (
             self.visible()
             .where(
                 *self.criteria(spec),
                 *within(self.columns[0], spec.id_range),
-                *clauses,
+                *_clauses(where),
             )
             .order_by(*self._order())
         )
@@ -115,3 +117,14 @@ class Statement(ABC, Generic[M, F]):
     @staticmethod
     def _of(query: Select[Any], *columns: Any) -> Select[Any]:
         return query.with_only_columns(*columns, maintain_column_froms=True)
+
+
+def _clauses(where: Where) -> list[Any]:
+    clauses = list(where) if isinstance(where, (list, tuple)) else [where]
+    for clause in clauses:
+        if not isinstance(clause, (ClauseElement, InspectionAttr)):
+            raise InvalidFilterError(
+                f"where={reprlib.repr(clause)} is no SQL expression; give one such as"
+                " EcephysUnit.snr > 3, or a list of them"
+            )
+    return clauses

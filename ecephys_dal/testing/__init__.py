@@ -1,5 +1,10 @@
 """A LIMS to test against: factories, a synthetic database, its files, and a server of them."""
 
+try:
+    import factory as _factory  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ImportError("ecephys_dal.testing needs its extra: pip install '.[testing]'") from error
+
 from ecephys_dal.testing.binding import IdSequence, using
 from ecephys_dal.testing.content import natural_movie, natural_scene, probe_lfp_nwb, session_nwb
 from ecephys_dal.testing.factories import (

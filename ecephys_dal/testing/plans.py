@@ -147,7 +147,7 @@ def awkward_plans() -> Iterator[SessionPlan]:
         probes = other.pop("probes", (ProbePlan(name="probeA"), ProbePlan(name="probeB")))
         yield SessionPlan(
             key=key,
-            columns={**_times(1000 + number), **columns},
+            columns={**_times(-1 - number), **columns},
             probes=probes,
             channels=8,
             units=16 if probes else 0,

@@ -8,14 +8,13 @@ import sys
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from shutil import copyfileobj
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from typing_extensions import Self
 
 __all__ = ["ArtifactServer"]
@@ -29,7 +28,7 @@ class ArtifactServer:
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
         Holds each file as ``<id of the well-known file>/<filename>``, as
         `~ecephys_dal.testing.build_synthetic_lims` writes them.
 
@@ -53,9 +52,9 @@ class ArtifactServer:
     ...     requests.get(f"{server.url}/well_known_files/download/7?wkf_id=7").content
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str | Path) -> None:
         self.requests: list[str] = []
-        self._server = _Server(folder, self.requests)
+        self._server = _Server(Path(folder), self.requests)
         self._thread = Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self.host = f"127.0.0.1:{self._server.server_port}"
         self.url = f"http://{self.host}"

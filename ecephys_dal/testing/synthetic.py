@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +20,6 @@ from ecephys_dal.testing.templates import awkward_templates, templates
 from ecephys_dal.testing.writer import SessionWriter
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy import URL
     from sqlalchemy.orm import Session
 
@@ -80,7 +79,7 @@ def build_synthetic_lims(
     channels_per_probe: int = 384,
     units_per_session: int = 1700,
     seed: int = 0,
-    artifacts: Path | None = None,
+    artifacts: str | Path | None = None,
     progress: bool = True,
 ) -> SyntheticLims:
     """Fill a database of our own with a LIMS, always the same for the same arguments.
@@ -101,7 +100,7 @@ def build_synthetic_lims(
         Of the well-behaved sessions.
     seed : int
         Other seeds draw other values; the ids stay the same.
-    artifacts : Path, optional
+    artifacts : str or Path, optional
         Where to write the NWB files, movies and scenes: about 230 kB for each session and probe.
     progress : bool
         Show a progress bar on stderr.
@@ -134,7 +133,7 @@ def build_synthetic_lims(
     (number 191) without valid data, channels above the brain without structure and coordinates,
     noise units, and NULLs among the metrics.
     """
-    lims = SyntheticLims(artifacts=artifacts)
+    lims = SyntheticLims(artifacts=None if artifacts is None else Path(artifacts))
     plans = [
         *well_behaved_plans(sessions, probes, channels_per_probe, units_per_session),
         *awkward_plans(),
@@ -152,7 +151,7 @@ def create_synthetic_lims(
     channels_per_probe: int = 384,
     units_per_session: int = 1700,
     seed: int = 0,
-    artifacts: Path | None = None,
+    artifacts: str | Path | None = None,
     progress: bool = True,
 ) -> SyntheticLims:
     """Make the schema in an empty database, and fill it as `build_synthetic_lims` does.

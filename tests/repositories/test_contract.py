@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, event, false, true
+from sqlalchemy import Engine, event, false, text, true
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from ecephys_dal import (
     ChannelRepository,
@@ -30,6 +30,7 @@ from ecephys_dal import (
     UnitMetricRepository,
     UnitRepository,
 )
+from ecephys_dal.models import EcephysChannel
 from ecephys_dal.repositories import Repository
 from ecephys_dal.testing import SyntheticLims
 from ecephys_dal.testing.factories import (
@@ -184,6 +185,26 @@ def test_where_adds_to_the_question(repository: Repository[Any, Any]) -> None:
     assert repository.ids(where=[mine, true()]).tolist() == [record_id]
     assert repository.count(where=[mine, false()]) == 0
     assert len(repository.frame(where=mine)) == 1
+
+
+@pytest.mark.parametrize("nonsense", ["snr > 3", True, None, 5, ["snr > 3"], [None]])
+def test_what_is_no_sql_expression_is_refused(
+    repository: Repository[Any, Any], nonsense: Any
+) -> None:
+    with pytest.raises(InvalidFilterError, match="where="):
+        repository.count(where=nonsense)
+
+
+def test_text_and_boolean_columns_are_sql_expressions(synthetic: SyntheticLims) -> None:
+    channels = ChannelRepository(synthetic.database)
+    assert channels.count(where=EcephysChannel.valid_data) == channels.count()
+    assert channels.count(where=text("1 = 0")) == 0
+
+
+def test_a_scoped_session_will_do(synthetic: SyntheticLims) -> None:
+    scoped = scoped_session(sessionmaker(synthetic.database.engine))
+    assert ProbeRepository(scoped).count() == ProbeRepository(synthetic.database).count()
+    scoped.remove()
 
 
 def test_the_select_can_be_extended(repository: Repository[Any, Any]) -> None:
