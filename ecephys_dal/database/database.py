@@ -1,0 +1,155 @@
+"""A database to read LIMS tables from."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, Engine
+from sqlalchemy.orm import Session
+
+from ecephys_dal.config import DbCredentials, password_from_env
+from ecephys_dal.database.engine import limited_engine, make_engine
+from ecephys_dal.database.translation import translated_errors
+from ecephys_dal.database.url import cleaned, parsed, without_secrets
+from ecephys_dal.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+    from typing_extensions import Self
+
+__all__ = ["Database"]
+
+
+class Database:
+    """A database with LIMS tables, on PostgreSQL or SQLite, opened for reading only.
+
+    Parameters
+    ----------
+    where : str, URL or Engine
+        An SQLAlchemy URL of PostgreSQL or SQLite, or an engine of the caller's.
+    owned : bool
+        The database is our own (a demo, a test), so it may also be written to.
+
+    Notes
+    -----
+    Nothing is connected until it is used; PostgreSQL is reached by psycopg2 unless the URL names
+    another driver. A pickle holds no password: where there was one, it is read from LIMS_PASSWORD
+    when the pickle is loaded. Of an engine of the caller's a pickle keeps the URL alone. Whoever
+    made the engine closes it. A forked process makes connections of its own.
+    """
+
+    def __init__(self, where: str | URL | Engine, *, owned: bool = False) -> None:
+        given = where if isinstance(where, Engine) else None
+        self.owned = owned
+        self.url = cleaned(given.url) if given is not None else parsed(where)
+        self._use(given)
+
+    def _use(self, given: Engine | None) -> None:
+        """Read through the caller's engine, or through one of our own."""
+        self._is_the_callers = given is not None
+        self._pid = os.getpid()
+        if given is None:
+            self.engine = make_engine(self.url, owned=self.owned)
+        else:
+            self.engine = given if self.owned else limited_engine(given)
+
+    @classmethod
+    def of(cls, where: Database | str | URL | Engine) -> Database:
+        """Return ``where`` itself if it is a `Database`, else the database that it names."""
+        if isinstance(where, Database):
+            return where
+        if isinstance(where, (str, URL, Engine)):
+            return cls(where)
+        raise ConfigurationError(
+            f"a {type(where).__name__} is no database; give a Database, an SQLAlchemy Engine or a"
+            " URL such as 'postgresql+psycopg2://user@host/dbname'"
+        )
+
+    @classmethod
+    def from_credentials(cls, credentials: DbCredentials) -> Database:
+        """Return the PostgreSQL database that these credentials open."""
+        return cls(
+            URL.create(
+                "postgresql+psycopg2",
+                username=credentials.user,
+                password=credentials.password or None,
+                host=credentials.host,
+                port=credentials.port,
+                database=credentials.dbname,
+            )
+        )
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open an ORM session, which ends with the block; only an owned database is committed."""
+        with self.connection() as connection, Session(connection, expire_on_commit=False) as db:
+            yield db
+            if self.owned:
+                db.commit()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Open a connection in a transaction; only an owned database is committed."""
+        self._leave_the_parents_connections()
+        with (
+            translated_errors(self),
+            self.engine.connect() as connection,
+            self._guarded(connection),
+        ):
+            yield connection
+            if self.owned:
+                connection.commit()
+
+    @contextmanager
+    def _guarded(self, connection: Connection) -> Iterator[None]:
+        """Keep a connection of the caller's SQLite engine from writing as long as it is ours."""
+        if self.owned or not self._is_the_callers or connection.dialect.name != "sqlite":
+            yield
+            return
+        before = connection.exec_driver_sql("PRAGMA query_only").scalar_one()
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"PRAGMA query_only = {before}")
+
+    def _leave_the_parents_connections(self) -> None:
+        """After a fork, make connections of our own: two processes can't share a socket."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self.engine.dispose(close=False)
+
+    def close(self) -> None:
+        """Close the pooled connections, unless the engine is the caller's."""
+        if not self._is_the_callers:
+            self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        owned = ", owned=True" if self.owned else ""
+        shown = self.url.difference_update_query(list(self.url.query))
+        return f"Database({shown.render_as_string(hide_password=True)!r}{owned})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self.url.get_backend_name() == "sqlite" and self.url.database in (None, "", ":memory:"):
+            raise ConfigurationError("a database in memory can't be pickled; put it into a file")
+        return {
+            "url": without_secrets(self.url),
+            "needs_password": self.url.password is not None,
+            "owned": self.owned,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        url: URL = state["url"]
+        self.url = url.set(password=password_from_env()) if state["needs_password"] else url
+        self.owned = state["owned"]
+        self._use(None)

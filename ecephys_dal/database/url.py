@@ -1,0 +1,50 @@
+"""URLs of databases: what they name, and what of them may be shown."""
+
+from __future__ import annotations
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from ecephys_dal.errors import ConfigurationError
+
+__all__ = ["cleaned", "parsed", "without_secrets"]
+
+_SECRET_OPTIONS = ("password", "sslpassword")
+
+
+def parsed(where: str | URL) -> URL:
+    """Return the URL of a database of a kind that we know, by the driver installed with us."""
+    try:
+        url = make_url(where)
+    except (ArgumentError, ValueError):
+        # The text may hold a password, so it is not repeated, nor is the error that repeats it.
+        raise ConfigurationError(
+            "the database URL can't be parsed; it looks like postgresql+psycopg2://user@host/dbname"
+        ) from None
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg2")
+    if url.get_backend_name() not in ("postgresql", "sqlite"):
+        raise ConfigurationError(f"{url.drivername} is neither postgresql nor sqlite")
+    return cleaned(url)
+
+
+def cleaned(url: URL) -> URL:
+    """Return the URL with its password where a password belongs, or without an empty one."""
+    if "password" in url.query:
+        password = url.query["password"]
+        if not isinstance(password, str):
+            raise ConfigurationError("the database URL has several passwords; leave one")
+        url = url.set(password=password).difference_update_query(["password"])
+    return url if url.password else _without_password(url)
+
+
+def without_secrets(url: URL) -> URL:
+    """Return the URL without what must not be shown or stored."""
+    return _without_password(url).difference_update_query(_SECRET_OPTIONS)
+
+
+def _without_password(url: URL) -> URL:
+    # URL.set(password=None) would keep it.
+    return URL.create(
+        url.drivername, url.username, None, url.host, url.port, url.database, url.query
+    )
