@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
+from ecephys_dal.database.url import without_secrets
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.models import Base
 
@@ -34,20 +36,32 @@ def refuse_somebody_elses_lims(connection: Connection) -> None:
     Raises
     ------
     ConfigurationError
-        If a LIMS table is there but no revision of ours is recorded.
+        If a LIMS table is there but no revision of ours is recorded, or an unknown one is.
     """
-    if MigrationContext.configure(connection).get_current_heads():
+    ours = {script.revision for script in _scripts().walk_revisions()}
+    recorded = set(MigrationContext.configure(connection).get_current_heads())
+    if recorded and recorded <= ours:
         return
-    catalogue = inspect(connection)
-    found = [name for name in sorted(Base.metadata.tables) if catalogue.has_table(name)]
-    if found:
+    found = sorted(_lims_tables(connection))
+    if found or recorded:
         message = (
-            f"{connection.engine.url.render_as_string()} already holds {found[0]}"
-            f" ({len(found)} LIMS tables) but no revision in alembic_version, so these migrations"
-            " did not make it; it may be somebody's LIMS, which is only ever read."
-            " Name an empty database."
+            f"{without_secrets(connection.engine.url)} holds {', '.join(found[:3]) or 'no tables'}"
+            f" ({len(found)} LIMS tables) and in alembic_version"
+            f" {', '.join(recorded) or 'no revision'}, so these migrations did not make it; it may"
+            " be somebody's LIMS, which is only ever read. Name an empty database."
         )
         raise ConfigurationError(message)
+
+
+def _lims_tables(connection: Connection) -> set[str]:
+    """Return the LIMS tables and views, also of schemas in which unqualified names aren't found."""
+    catalogue = inspect(connection)
+    names = set(Base.metadata.tables)
+    found = {name for name in names if catalogue.has_table(name)}
+    for schema in catalogue.get_schema_names():
+        there = {*catalogue.get_table_names(schema), *catalogue.get_view_names(schema)}
+        found |= {name for name in names & there if name.startswith("ecephys_")}
+    return found
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -72,17 +86,27 @@ def alembic_config(connection: Connection | None = None) -> Config:
     return config
 
 
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(alembic_config())
+
+
 def upgrade(connection: Connection) -> None:
     """Bring the schema of a database of our own to the newest revision, from nothing if need be.
 
     Parameters
     ----------
     connection : Connection
-        A connection that may write.
+        A connection that may write, and is in no transaction; the caller commits.
 
     Raises
     ------
     ConfigurationError
-        If the database holds LIMS tables that these migrations did not make.
+        If the database holds LIMS tables that these migrations did not make, or the connection is
+        in the middle of a transaction.
     """
+    if connection.in_transaction():
+        raise ConfigurationError(
+            "the connection is in the middle of a transaction, which a migration would end;"
+            " commit or roll back first"
+        )
     command.upgrade(alembic_config(connection), "head")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine, make_url, select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
 
 from ecephys_dal import (
     ConfigurationError,
@@ -19,6 +22,7 @@ from ecephys_dal import (
     SchemaMismatchError,
     SessionRepository,
 )
+from ecephys_dal.database import translated_errors
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.models import Gender
 
@@ -208,4 +212,80 @@ def test_a_callers_engine_is_the_callers_to_close(owned: Database) -> None:
     with Database(engine) as database, database.connection():
         pass
     assert engine.pool.checkedin() == 1  # type: ignore[attr-defined]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("where", ["url", "engine"])
+def test_no_secret_of_a_url_is_shown(where: str) -> None:
+    url = make_url("postgresql+psycopg2://u@h/d?password=s3cret&sslpassword=s3cret2")
+    database = Database(create_engine(url) if where == "engine" else url)
+    assert "s3cret" not in repr(database)
+    assert b"s3cret" not in pickle.dumps(database)
+    with pytest.raises(ConfigurationError, match="several passwords"):
+        Database("postgresql://u@h/d?password=a&password=b")
+
+
+def test_a_connection_that_was_cut_while_idle_is_not_used(postgres_url: str) -> None:
+    with Database(postgres_url) as database:
+        with database.connection() as connection:
+            pid = connection.scalar(text("SELECT pg_backend_pid()"))
+        with Database(postgres_url) as other, other.connection() as connection:
+            connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        with database.connection() as connection:
+            assert connection.scalar(text("SELECT 1")) == 1
+
+
+def test_a_pool_that_is_exhausted_is_said_to_be(owned: Database) -> None:
+    engine = create_engine(owned.url, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    database = Database(engine)
+    with (
+        database.connection(),
+        pytest.raises(DatabaseUnavailableError, match="became free"),
+        database.connection(),
+    ):
+        pass
+    engine.dispose()
+
+
+def test_a_role_that_may_not_see_a_table_is_said_so(postgres_url: str) -> None:
+    with Database(postgres_url, owned=True) as server, server.connection() as connection:
+        connection.execute(text("CREATE TABLE secrets (id int)"))
+        role = f"reader_{uuid4().hex[:8]}"
+        connection.execute(text(f"CREATE ROLE {role}"))
+        connection.execute(text(f"SET LOCAL ROLE {role}"))
+        with pytest.raises(SchemaMismatchError, match="permission denied"), translated_errors(1):
+            connection.execute(text("SELECT * FROM secrets"))
+        connection.rollback()
+
+
+def test_a_value_that_cant_be_sent_is_no_fault_of_the_network(postgres_url: str) -> None:
+    with (
+        Database(postgres_url) as database,
+        pytest.raises(DBAPIError, match="can't adapt"),
+        database.connection() as connection,
+    ):
+        connection.execute(text("SELECT :x"), {"x": object()})
+
+
+def test_an_sqlite_uri_opens_what_it_names(tmp_path: Path) -> None:
+    path = tmp_path / "lims.db"
+    with Database(f"sqlite:///{path}", owned=True) as database, database.connection() as made:
+        upgrade(made)
+    with Database(f"sqlite:///file:{path}?mode=ro&uri=true") as database:
+        assert names(database) == []
+
+
+def test_text_that_is_no_json_is_said_to_be(owned: Database) -> None:
+    with pytest.raises(SchemaMismatchError, match="no JSON"), translated_errors(owned):
+        json.loads("{broken")
+
+
+def test_a_callers_own_limit_stays_as_it_was(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/lims.db", poolclass=StaticPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    with Database(engine).connection():
+        pass
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA query_only").scalar_one() == 1
     engine.dispose()

@@ -103,7 +103,10 @@ def test_the_callers_collection_is_left_alone() -> None:
         (np.array([True]), "True"),
         (np.array(["1"]), "'1'"),
         (np.array([1.0, np.nan]), "nan"),
-        (np.array(["2019-10-03"], dtype="M8[D]"), "2019"),
+        (np.array(["2019-10-03"], dtype="M8[D]"), "datetime64"),
+        (pd.DatetimeIndex(["2019-10-03"]), "datetime64"),
+        (pd.Series([pd.Timedelta(1)]), "timedelta64"),
+        (np.ma.array([1, 2], mask=[False, True]), "masked"),
         (pd.Series([1, None], dtype="Int64"), "(nan|<NA>)"),
         ([(1, 2)], r"\(1, 2\)"),
         ([1 + 0j], "1"),
@@ -150,7 +153,8 @@ def test_any_date_is_its_own_midnight(day: dt.date) -> None:
         "", "2019", "2019-10-3", "03.10.2019", "2019-13-01", "2019-02-30", "today",
         "\u0662\u0660\u0661\u0669-10-03",
         "2019-10-03'; DROP TABLE ecephys_sessions; --", 20191003, 1.5, True, pd.NaT,
-        np.datetime64("NaT", "D"), ["2019-10-03"],
+        np.datetime64("NaT", "D"), ["2019-10-03"], np.datetime64(10**10, "Y"),
+        dt.datetime(9999, 12, 31, 23, tzinfo=dt.timezone(dt.timedelta(hours=-8))),
     ],
 )  # fmt: skip
 def test_what_is_no_date_is_refused_by_name(day: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def test_somebody_elses_lims_is_refused_and_left_alone(
         connection.execute(text("CREATE TABLE ecephys_sessions (id bigint primary key)"))
     refused = alembic(*command, url=empty_url)
     assert refused.returncode != 0
-    assert "already holds ecephys_sessions" in refused.stderr
+    assert "holds ecephys_sessions" in refused.stderr
     assert tables(empty_url) == {"ecephys_sessions"}
     with (
         pytest.raises(ConfigurationError, match="somebody's LIMS"),
@@ -97,7 +98,42 @@ def test_an_empty_alembic_version_is_no_permit(empty_url: str) -> None:
     with Database(empty_url, owned=True) as database, database.connection() as connection:
         connection.execute(text("CREATE TABLE ecephys_sessions (id bigint primary key)"))
         connection.execute(text("CREATE TABLE alembic_version (version_num varchar(32))"))
-    assert "already holds ecephys_sessions" in alembic("upgrade", "head", url=empty_url).stderr
+    assert "holds ecephys_sessions" in alembic("upgrade", "head", url=empty_url).stderr
+
+
+@pytest.mark.parametrize("revision", ["0001", "abc123"])
+@pytest.mark.parametrize(
+    "command", [("upgrade", "head"), ("downgrade", "base"), ("stamp", "head", "--purge")]
+)
+def test_somebody_elses_alembic_is_no_permit_either(
+    empty_url: str, revision: str, command: tuple[str, ...]
+) -> None:
+    with Database(empty_url, owned=True) as database, database.connection() as connection:
+        connection.execute(text("CREATE TABLE ecephys_sessions (id bigint primary key)"))
+        connection.execute(text("CREATE TABLE alembic_version (version_num varchar(32))"))
+        connection.execute(text(f"INSERT INTO alembic_version VALUES ('{revision}')"))
+    refused = alembic(*command, url=empty_url)
+    assert refused.returncode != 0
+    assert f"in alembic_version {revision}" in refused.stderr
+    assert tables(empty_url) == {"ecephys_sessions", "alembic_version"}
+
+
+def test_lims_tables_of_another_schema_are_seen(fresh_url: Callable[[str], str]) -> None:
+    url = fresh_url("postgresql")
+    with Database(url, owned=True) as database, database.connection() as connection:
+        connection.execute(text("CREATE SCHEMA lims"))
+        connection.execute(text("CREATE VIEW lims.ecephys_units AS SELECT 1 AS id"))
+    refused = alembic("upgrade", "head", url=url)
+    assert "holds ecephys_units" in refused.stderr
+    assert tables(url) == set()
+
+
+def test_a_transaction_of_the_callers_is_not_ended(empty_url: str) -> None:
+    with Database(empty_url, owned=True) as database, database.connection() as connection:
+        connection.execute(text("CREATE TABLE notes (id bigint)"))
+        with pytest.raises(ConfigurationError, match="middle of a transaction"):
+            upgrade(connection)
+    assert tables(empty_url) == {"notes"}
 
 
 def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:

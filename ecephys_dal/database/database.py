@@ -43,10 +43,9 @@ class Database:
     """
 
     def __init__(self, where: str | URL | Engine, *, owned: bool = False) -> None:
-        given = where if isinstance(where, Engine) else None
         self.owned = owned
-        self.url = cleaned(given.url) if given is not None else parsed(where)
-        self._use(given)
+        self.url = cleaned(where.url) if isinstance(where, Engine) else parsed(where)
+        self._use(where if isinstance(where, Engine) else None)
 
     def _use(self, given: Engine | None) -> None:
         """Read through the caller's engine, or through one of our own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from typing_extensions import override
 
@@ -233,8 +233,8 @@ class EcephysProjectLimsApi(EcephysProjectApi):
 
     def _get_template(self, name: str) -> Iterable[bytes]:
         spec = TemplateFilter(names=[name], namespaces=[self.STIMULUS_TEMPLATE_NAMESPACE])
-        record = TemplateRepository(self.postgres_engine).one(spec)
-        return self._stream(record)
+        stimulus = TemplateRepository(self.postgres_engine).one(spec)
+        return self._stream(cast("WellKnownFile", stimulus.well_known_file))  # by its join
 
     def _stream(self, record: WellKnownFile) -> Iterable[bytes]:
         stream: Iterable[bytes] = self.app_engine.stream(route_of(record))

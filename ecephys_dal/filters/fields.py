@@ -45,6 +45,8 @@ def _advice(value: object) -> str:
         return "; a mask selects ids before they are passed: frame.index[mask]"
     if isinstance(value, (str, bytes)):
         return "; make it one by int(...)"
+    if isinstance(value, (float, np.floating)) and abs(value) >= _EXACT_FLOAT:
+        return "; a float of this size may have lost digits of the id"
     if value is None or value is pd.NA or value != value:  # noqa: PLR0124 - only NaN does
         return "; leave missing ids out, as by .dropna()"
     return ""
@@ -71,6 +73,8 @@ def _check_ids(field: str, values: Any) -> tuple[int, ...]:
     values = _collection(field, values, "ids")
     if hasattr(values, "dtype"):  # NumPy, pandas
         array = np.asarray(values)
+        if array.dtype.kind in "mM" or np.ma.is_masked(values):
+            raise InvalidFilterError(f"{field} holds {array.dtype} or masked values, not ids")
         if array.dtype.kind == "i":
             return tuple(np.unique(array).tolist())
         values = array.tolist()
@@ -96,10 +100,13 @@ def _check_day(field: str, value: object) -> dt.date:
             return dt.date.fromisoformat(value)
         except ValueError:
             pass
-    if isinstance(value, np.datetime64):
-        value = pd.Timestamp(value)
-    if isinstance(value, dt.datetime) and not pd.isna(value):  # NaT calls itself a datetime
-        return (value.astimezone(dt.timezone.utc) if value.tzinfo else value).date()
+    try:
+        if isinstance(value, np.datetime64):
+            value = pd.Timestamp(value)
+        if isinstance(value, dt.datetime) and not pd.isna(value):  # NaT calls itself a datetime
+            return (value.astimezone(dt.timezone.utc) if value.tzinfo else value).date()
+    except (ValueError, OverflowError):
+        pass  # beyond what pandas or Python can count
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return value
     raise InvalidFilterError(

@@ -84,7 +84,7 @@ class FrameColumn:
                 return _as_numpy(values, dtype)
             if issubclass(self.kind, dt.date):
                 # By way of microseconds, the databases' unit, so that pandas sees an overflow.
-                moments = pd.Series(np.array(values, dtype="datetime64[us]"))
+                moments = pd.Series(np.array([*map(_in_utc, values)], dtype="datetime64[us]"))
                 return pd.array(moments.astype("datetime64[ns]").array, dtype=dtype)
             return pd.array(values, dtype=dtype)
         except (TypeError, ValueError, OverflowError) as error:
@@ -94,9 +94,24 @@ class FrameColumn:
             ) from error
 
 
+def _in_utc(value: Any) -> Any:
+    """Return a moment without its zone; LIMS has none, but a column of it might."""
+    zone = getattr(value, "tzinfo", None)
+    return value.astimezone(dt.timezone.utc).replace(tzinfo=None) if zone else value
+
+
+def _whole(value: Any) -> int:
+    whole = int(value)
+    if whole != value:
+        raise ValueError(f"{value!r} is no whole number")
+    return whole
+
+
 def _as_numpy(values: Sequence[Any], dtype: str) -> np.ndarray[Any, Any]:
     if dtype == "bool" and None in values:  # NumPy would take it for False
         raise TypeError("NULL is no boolean")
+    if dtype == "int64" and set(map(type, values)) - {int}:  # NumPy would cut off what is behind
+        values = [_whole(value) for value in values]
     array = np.empty(len(values), dtype=dtype)
     array[:] = values
     return array

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pandas as pd
-    from sqlalchemy import URL, Connection, Row
+    from sqlalchemy import URL, Connection, Row, Select
     from sqlalchemy.orm.interfaces import ORMOption
 
     from ecephys_dal.frames import DtypeBackend
@@ -105,17 +105,19 @@ class Repository(Statement[M, F]):
         where, dtype_backend
             As in `frame`.
 
-        Yields
-        ------
-        DataFrame, shape (size, n_columns)
+        Returns
+        -------
+        iterator of DataFrame, shape (size, n_columns)
             In the order of `frame`, through one cursor of the server's.
         """
-        if checked_id("size", size) < 1:
-            raise InvalidFilterError(f"size={size!r} is no number of rows; give 1 or more")
+        _check_count("size", size)
+        return self._chunks(self._table(spec, where), size, dtype_backend)
+
+    def _chunks(
+        self, table: Select[Any], size: int, dtype_backend: DtypeBackend
+    ) -> Iterator[pd.DataFrame]:
         with self._connection() as connection:
-            result = connection.execute(
-                self._table(spec, where), execution_options={"yield_per": size}
-            )
+            result = connection.execute(table, execution_options={"yield_per": size})
             for rows in result.partitions():
                 yield self._build(rows, dtype_backend)
 
@@ -140,7 +142,8 @@ class Repository(Statement[M, F]):
             In the order of `frame`.
         """
         with self._session() as db:
-            return list(db.scalars(self.select(spec, where=where).options(*options)))
+            query = self.select(spec, where=where).options(*self.load, *options)
+            return list(db.scalars(query).unique())
 
     def get(self, record_id: int, *, where: Where = (), options: Sequence[ORMOption] = ()) -> M:
         """Return the record with this id.
@@ -163,8 +166,8 @@ class Repository(Statement[M, F]):
         """
         wanted = self.model.id == checked_id("record_id", record_id)
         with self._session() as db:
-            query = self.select(where=where).where(wanted).options(*options)
-            record = db.scalars(query).one_or_none()
+            query = self.select(where=where).where(wanted).options(*self.load, *options)
+            record = db.scalars(query).unique().one_or_none()
         if record is None:
             rules = ", ".join(rule.name for rule in self.rules)
             raise RecordNotFoundError(
@@ -249,8 +252,7 @@ class Repository(Statement[M, F]):
             `frame`. The first and the last reach to the ends, so that records which are added
             meanwhile belong to one of them.
         """
-        if checked_id("n", n) < 1:
-            raise InvalidFilterError(f"n={n!r} is no number of parts; give 1 or more")
+        _check_count("n", n)
         spec = self.filter_type() if spec is None else spec
         key = self.columns[0]
         tiles = self._of(
@@ -275,7 +277,7 @@ class Repository(Statement[M, F]):
             with self._db.session() as db:
                 yield db
         else:
-            with translated_errors(self._db.get_bind().engine):
+            with translated_errors(self._db.get_bind(self.model).engine):
                 yield self._db
 
     @contextmanager
@@ -286,5 +288,10 @@ class Repository(Statement[M, F]):
         else:
             if self._db.autoflush:
                 self._db.flush()  # as the session does before a query of its own
-            with translated_errors(self._db.get_bind().engine):
-                yield self._db.connection()
+            with translated_errors(self._db.get_bind(self.model).engine):
+                yield self._db.connection(bind_arguments={"mapper": self.model})
+
+
+def _check_count(name: str, value: int) -> None:
+    if not 1 <= checked_id(name, value) < 2**31:
+        raise InvalidFilterError(f"{name}={value!r} is no count; give 1 or more, below 2**31")

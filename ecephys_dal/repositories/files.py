@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
 from ecephys_dal.filters import ProbeFileFilter, SessionFileFilter, TemplateFilter
 from ecephys_dal.models import (
@@ -80,14 +81,24 @@ class ProbeLfpRepository(Repository[WellKnownFile, ProbeFileFilter]):
         yield from among(EcephysAnalysisRunProbe.ecephys_probe_id, spec.probe_ids)
 
 
-class TemplateRepository(Repository[WellKnownFile, TemplateFilter]):
-    """The files of stimulus templates."""
+class TemplateRepository(Repository[Stimulus, TemplateFilter]):
+    """The stimulus templates that have a file, which each brings along."""
 
-    model = WellKnownFile
+    model = Stimulus
     filter_type = TemplateFilter
     noun = "stimulus template"
-    statement = select(WellKnownFile).join(WellKnownFile.stimuli).join(Stimulus.namespace)
-    columns = _COLUMNS
+    statement = select(Stimulus).join(Stimulus.namespace).join(Stimulus.well_known_file)
+    load = (joinedload(Stimulus.well_known_file),)
+    columns = (
+        Stimulus.id,
+        Stimulus.name,
+        StimulusNamespace.name.label("namespace"),
+        Stimulus.well_known_file_id,
+        WellKnownFile.storage_directory,
+        WellKnownFile.filename,
+        WellKnownFile.size,
+        WellKnownFile.published_at,
+    )
 
     @staticmethod
     def criteria(spec: TemplateFilter) -> Clauses:

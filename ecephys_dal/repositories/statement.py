@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sqlalchemy import ColumnElement, Select
+    from sqlalchemy.orm.interfaces import ORMOption
 
     from ecephys_dal.frames import FrameColumn
     from ecephys_dal.rules import Rule
@@ -47,6 +48,8 @@ class Statement(ABC, Generic[M, F]):
         The model, joined to what rules, columns and criteria need; one row a record.
     rules : tuple of Rule
         What hides a record from everybody.
+    load : tuple of ORMOption
+        What an entity always brings along.
     noun, advice : str
         What a message calls one record, and what it says if there is none.
     columns : tuple
@@ -57,6 +60,7 @@ class Statement(ABC, Generic[M, F]):
     filter_type: type[F]
     statement: ClassVar[Select[Any]]
     rules: ClassVar[tuple[Rule, ...]] = ()
+    load: ClassVar[tuple[ORMOption, ...]] = ()
     noun: ClassVar[str] = "record"
     advice: ClassVar[str] = ""
     columns: ClassVar[tuple[Any, ...]]

@@ -11,7 +11,7 @@ from ecephys_dal.cli import demo
 
 
 def test_the_demo_runs_the_main_job_and_shows_every_line_of_it(tmp_path: Path) -> None:
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "ecephys_dal.cli.demo"],
         capture_output=True,
         text=True,

@@ -63,6 +63,19 @@ def test_ids_of_18_digits_keep_every_digit() -> None:
     assert column.array((123456789012345678,)).tolist() == [123456789012345678]
 
 
+def test_a_zone_is_taken_off_a_moment() -> None:
+    zone = dt.timezone(dt.timedelta(hours=-8))
+    array = FrameColumn("x", dt.datetime).array((dt.datetime(2019, 10, 2, 16, tzinfo=zone), None))
+    assert array[0] == pd.Timestamp(DAY)
+
+
+def test_whole_numbers_of_any_type_are_integers_and_others_are_not() -> None:
+    column = FrameColumn("local_index", int, nullable=False)
+    assert column.array((decimal.Decimal(7), 8.0)).tolist() == [7, 8]
+    with pytest.raises(SchemaMismatchError, match=r"1\.5 is no whole number"):
+        column.array((1, 1.5))
+
+
 def test_numeric_columns_may_come_as_decimals() -> None:
     array = FrameColumn("age_in_days", float).array((decimal.Decimal("118.0"), None))
     assert array[0] == 118.0

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, event, false, text, true
+from sqlalchemy import Engine, event, false, inspect, text, true
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm import Session, scoped_session, sessionmaker
+from sqlalchemy.orm import Session, joinedload, scoped_session, sessionmaker
 
 from ecephys_dal import (
     ChannelRepository,
@@ -30,7 +32,7 @@ from ecephys_dal import (
     UnitMetricRepository,
     UnitRepository,
 )
-from ecephys_dal.models import EcephysChannel
+from ecephys_dal.models import Base, EcephysChannel, EcephysProbe
 from ecephys_dal.repositories import Repository
 from ecephys_dal.testing import SyntheticLims
 from ecephys_dal.testing.factories import (
@@ -226,12 +228,64 @@ def test_a_relationship_that_was_not_loaded_is_no_hidden_query(
     repository: Repository[Any, Any],
 ) -> None:
     entity = repository.get(int(repository.ids()[0]))
-    relationships = [r.key for r in repository.model.__mapper__.relationships]
-    assert relationships
-    for name in relationships:
+    relationships = {r.key for r in repository.model.__mapper__.relationships}
+    not_loaded = relationships & set(inspect(entity).unloaded)
+    assert not_loaded
+    for name in not_loaded:
         with pytest.raises(Exception, match=r"raise|not bound") as caught:
             getattr(entity, name)
         assert isinstance(caught.value, InvalidRequestError)
+
+
+def test_numpy_values_are_bound_like_any_other(repository: Repository[Any, Any]) -> None:
+    record_id = repository.ids()[0]
+    assert isinstance(record_id, np.int64)
+    assert repository.count(where=repository.model.id == record_id) == 1
+    with Session(repository._db.engine) as db:
+        assert type(repository)(db).count(where=repository.model.id == record_id) == 1
+
+
+def test_collections_can_be_loaded_along_in_one_statement(synthetic: SyntheticLims) -> None:
+    probes = ProbeRepository(synthetic.database)
+    option = joinedload(EcephysProbe.channels)
+    with statements(synthetic.database.engine) as seen:
+        loaded = probes.entities(options=[option])
+    assert len(seen) == 1
+    assert len(loaded) == probes.count()
+    assert all(probe.channels for probe in loaded if probe.name == "probeA")
+    assert probes.get(loaded[0].id, options=[option]).channels
+
+
+def test_a_session_that_is_bound_by_model_will_do(synthetic: SyntheticLims) -> None:
+    with Session(binds={Base: synthetic.database.engine}) as db:
+        probes = ProbeRepository(db)
+        assert probes.count() == len(probes.frame()) == len(probes.entities())
+
+
+def test_threads_share_a_database(synthetic: SyntheticLims) -> None:
+    expected = UnitRepository(synthetic.database).frame()
+    with ThreadPoolExecutor(16) as pool:
+        frames = list(pool.map(lambda _: UnitRepository(synthetic.database).frame(), range(32)))
+    for frame in frames:
+        pd.testing.assert_frame_equal(frame, expected)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_forked_processes_make_their_own_connections(synthetic: SyntheticLims) -> None:
+    units = UnitRepository(synthetic.database)
+    expected = units.ids().tolist()  # so that there is a connection to inherit
+    children = []
+    for _ in range(4):
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                status = int(any(units.ids().tolist() != expected for _ in range(5)))
+            finally:
+                os._exit(status)
+        children.append(pid)
+    assert all(units.ids().tolist() == expected for _ in range(5))
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * 4
 
 
 def test_a_filter_of_another_table_is_refused(repository: Repository[Any, Any]) -> None:

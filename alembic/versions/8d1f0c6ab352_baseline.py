@@ -1,6 +1,6 @@
 """The LIMS ecephys tables, as far as they are known, with the indexes that our queries need.
 
-Revision ID: 0001
+Revision ID: 8d1f0c6ab352
 Revises:
 Create Date: 2026-11-22
 """
@@ -8,7 +8,7 @@ Create Date: 2026-11-22
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
+revision = "8d1f0c6ab352"
 down_revision = None
 branch_labels = None
 depends_on = None
