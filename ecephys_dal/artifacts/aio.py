@@ -46,6 +46,7 @@ class AsyncArtifactStream:
         finally:
             if step is not None and not step.done():
                 await asyncio.wait([step])  # a generator can't be closed while it runs
+                step.exception()  # nobody is left to raise it to
             chunks.close()
 
     async def __call__(self, callback: Callable[[AsyncIterator[bytes]], Awaitable[None]]) -> None:

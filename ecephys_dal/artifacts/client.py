@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING
 
 import requests
 
@@ -30,6 +30,8 @@ class ArtifactClient:
 
     def __init__(self, settings: ArtifactSettings | None = None) -> None:
         self.settings = settings or ArtifactSettings()
+        self._http: requests.Session | None = None
+        self._pid = os.getpid()
 
     def stream(self, route: str) -> Iterable[bytes]:
         """Return the bytes of a file, to iterate over.
@@ -91,16 +93,18 @@ class ArtifactClient:
         else:
             write_whole(path, stream)
 
-    @cached_property
+    @property
     def http(self) -> requests.Session:
-        """The connections, kept for the next request."""
-        return requests.Session()
+        """The connections, kept for the next request; a forked process makes its own."""
+        if self._http is None or self._pid != os.getpid():
+            self._http, self._pid = requests.Session(), os.getpid()
+        return self._http
 
     def close(self) -> None:
         """Close the connections."""
-        if "http" in self.__dict__:
-            self.http.close()
-            del self.http
+        if self._http is not None and self._pid == os.getpid():
+            self._http.close()
+        self._http = None
 
     def __enter__(self) -> Self:
         return self
@@ -108,8 +112,8 @@ class ArtifactClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"settings": self.settings}
+    def __reduce__(self) -> tuple[type[Self], tuple[ArtifactSettings]]:
+        return type(self), (self.settings,)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.settings.scheme}://{self.settings.host})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from ecephys_dal.errors import ConfigurationError, nearest_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_HOST = re.compile(r"[^\s/@?#]+")
 
 __all__ = ["ArtifactSettings"]
 
@@ -52,8 +55,10 @@ class ArtifactSettings:
     def __post_init__(self) -> None:
         if self.scheme not in ("http", "https"):
             raise ConfigurationError(f"scheme={self.scheme!r} is neither 'http' nor 'https'")
-        if not isinstance(self.host, str) or not self.host or "//" in self.host:
-            raise ConfigurationError(f"host={self.host!r} is no host; give one such as 'lims2'")
+        if not isinstance(self.host, str) or not _HOST.fullmatch(self.host):
+            # What stands before an @ may be a password, and is not repeated.
+            shown = "(it holds an @)" if "@" in str(self.host) else repr(self.host)
+            raise ConfigurationError(f"host={shown} is no host; give one such as 'lims2:8080'")
         if not isinstance(self.progress, bool):
             raise ConfigurationError(f"progress={self.progress!r} is neither True nor False")
         for name in ("connect_timeout", "read_timeout", "backoff", "max_backoff", "timeout"):

@@ -18,6 +18,7 @@ from ecephys_dal import (
     ArtifactNotFoundError,
     ArtifactSettings,
     ArtifactTransferError,
+    ConfigurationError,
 )
 from ecephys_dal.artifacts import Route
 from ecephys_dal.artifacts.verify import FileFormat
@@ -70,6 +71,12 @@ LASTING = {
     "gzip that was not asked for": (
         answer(200, gzip.compress(NWB), Content_Encoding="gzip"),
         ArtifactCorruptError,
+    ),
+    "another number of bytes than LIMS has": (answer(200, NWB + b"!"), ArtifactCorruptError),
+    "fewer bytes than LIMS has, as announced": (answer(200, NWB[:1000]), ArtifactCorruptError),
+    "a redirection that can't be read": (
+        answer(302, b"", Location="http://[bad/"),
+        ArtifactTransferError,
     ),
     "a redirection to nowhere else": (
         answer(302, b"", Location=f"/{ROUTE}"),
@@ -157,6 +164,86 @@ def test_an_iterator_that_has_given_bytes_away_raises(
     assert given
     assert NWB.startswith(given)
     assert len(server.seen) == 1
+
+
+def test_an_error_in_mid_file_says_how_much_had_arrived(
+    client: ArtifactClient, server: ScriptedServer
+) -> None:
+    server.script = [cut]
+    given = 0
+    with pytest.raises(ArtifactTransferError, match="can't be taken back") as caught:
+        for chunk in client.stream(ROUTE):
+            given += len(chunk)
+    assert type(caught.value) is ArtifactTransferError
+    assert caught.value.received == given == 100_000
+
+
+def test_the_name_of_a_file_tells_its_format_where_nothing_else_does(
+    client: ArtifactClient, server: ScriptedServer, tmp_path: Path
+) -> None:
+    server.script = [answer(200, HTML)]
+    with pytest.raises(ArtifactCorruptError, match="expected HDF5"):
+        client.download(ROUTE, tmp_path / "a.nwb")
+    assert client.download(ROUTE, tmp_path / "page.html").read_bytes() == HTML
+
+
+@pytest.mark.parametrize("length", ["abc", "5, 5", "-5", ""])
+def test_a_length_that_is_none_is_not_believed(
+    client: ArtifactClient, server: ScriptedServer, tmp_path: Path, length: str
+) -> None:
+    server.script = [answer(200, NWB, length=-1, Content_Length=length)]
+    try:
+        assert client.download(NWB_ROUTE, tmp_path / "a.nwb").read_bytes() == NWB
+    except ArtifactTransferError:
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
+def test_no_encoding_may_be_named(
+    client: ArtifactClient, server: ScriptedServer, encoding: str
+) -> None:
+    server.script = [answer(200, Content_Encoding=encoding)]
+    assert b"".join(client.stream(ROUTE)) == NWB
+
+
+def test_an_error_names_its_own_cause_and_not_the_callers(tmp_path: Path) -> None:
+    settings = ArtifactSettings(host="127.0.0.1:9", attempts=1, progress=False)
+    with ArtifactClient(settings) as client, pytest.raises(ArtifactTransferError) as caught:
+        try:
+            (tmp_path / "not in the cache").open()
+        except FileNotFoundError:
+            client.download(ROUTE, tmp_path / "a.nwb")
+    assert "refused" in str(caught.value)
+    assert "cache" not in str(caught.value)
+
+
+def test_the_deadline_is_one_for_all_attempts(server: ScriptedServer, tmp_path: Path) -> None:
+    def slowly_busy(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.3)
+        answer(503)(handler)
+
+    server.script = [slowly_busy]
+    settings = ArtifactSettings(host=server.settings.host, timeout=0.5, backoff=0.01, attempts=50)
+    with ArtifactClient(settings) as client, pytest.raises(ArtifactTransferError):
+        client.download(ROUTE, tmp_path / "a.nwb")
+    assert len(server.seen) <= 3
+
+
+def test_a_slow_consumer_of_a_file_that_is_there_is_not_too_late(server: ScriptedServer) -> None:
+    server.script = [answer(200, NWB[:100])]
+    settings = ArtifactSettings(host=server.settings.host, timeout=0.2, progress=False)
+    with ArtifactClient(settings) as client:
+        received = b""
+        for chunk in client.stream(ROUTE):
+            time.sleep(0.4)
+            received += chunk
+    assert received == NWB[:100]
+
+
+def test_a_host_that_may_hold_a_password_is_not_repeated() -> None:
+    with pytest.raises(ConfigurationError, match="host=") as caught:
+        ArtifactSettings(host="user:s3cret@lims2")
+    assert "s3cret" not in str(caught.value)
 
 
 def test_an_iterator_survives_what_happens_before_its_first_byte(
@@ -258,8 +345,6 @@ def test_a_bar_shows_how_far_it_is(
     ],
 )  # fmt: skip
 def test_a_bad_setting_is_refused_by_name_and_value(setting: str, value: object) -> None:
-    from ecephys_dal import ConfigurationError
-
     with pytest.raises(ConfigurationError, match=f"{setting}={value!r}"):
         ArtifactSettings(**{setting: value})
     with pytest.raises(ConfigurationError, match=r"no setting 'chunk_size'.*'chunksize'"):
