@@ -27,7 +27,7 @@ class ArtifactSettings:
     host : str
         Of the web application; may hold a port.
     timeout : float, optional
-        How long a whole transfer may take; no limit without it.
+        How long a whole transfer may take, all attempts together; no limit without it.
     connect_timeout, read_timeout : float
         How long the server may take to accept, and to send the next bytes.
     attempts : int
