@@ -243,6 +243,20 @@ def test_with_closes_the_connections(synthetic: SyntheticLims) -> None:
     assert pool.checkedin() == 0  # type: ignore[attr-defined]
 
 
+def test_with_closes_the_app_engine_if_it_can_be_closed(synthetic: SyntheticLims) -> None:
+    class Closing(Recorder):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    with EcephysProjectLimsApi(synthetic.database.url, Closing()) as api:
+        assert not api.app_engine.closed
+    assert api.app_engine.closed
+    with EcephysProjectLimsApi(synthetic.database.url, Recorder()) as api:
+        assert api.get_sessions([]).empty
+
+
 def test_the_password_is_not_shown(environment: pytest.MonkeyPatch) -> None:
     api = EcephysProjectLimsApi.default()
     assert "s3cret" not in repr(api)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -279,6 +280,7 @@ def test_forked_processes_make_their_own_connections(synthetic: SyntheticLims) -
         pid = os.fork()
         if pid == 0:
             status = 1
+            signal.alarm(30)  # a child that reads its parent's socket may wait for ever
             try:
                 status = int(any(units.ids().tolist() != expected for _ in range(5)))
             finally:
