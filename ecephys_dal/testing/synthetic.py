@@ -11,6 +11,7 @@ from sqlalchemy import text
 from tqdm import tqdm
 
 from ecephys_dal.database import Database
+from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.testing.awkward import spoil
 from ecephys_dal.testing.factories import StimulusNamespaceFactory
@@ -113,7 +114,7 @@ def build_synthetic_lims(
     Raises
     ------
     ConfigurationError
-        If the database is not owned, or was filled before.
+        If a number can't be, the database is not owned, or was filled before.
 
     Examples
     --------
@@ -133,6 +134,7 @@ def build_synthetic_lims(
     (number 191) without valid data, channels above the brain without structure and coordinates,
     noise units, and NULLs among the metrics.
     """
+    _check_shape(sessions, probes, channels_per_probe, units_per_session, seed)
     lims = SyntheticLims(artifacts=None if artifacts is None else Path(artifacts))
     plans = [
         *well_behaved_plans(sessions, probes, channels_per_probe, units_per_session),
@@ -185,6 +187,18 @@ def create_synthetic_lims(
             artifacts=artifacts,
             progress=progress,
         )
+
+
+def _check_shape(
+    sessions: int, probes: tuple[int, int], channels: int, units: int, seed: int
+) -> None:
+    fewest, most = probes
+    if not 1 <= fewest <= most <= 6:
+        raise ConfigurationError(f"probes={probes!r} is no (fewest, most) of 1 to 6 probes")
+    numbers = {"sessions": sessions, "channels_per_probe": channels, "seed": seed}
+    for name, number in {**numbers, "units_per_session": units}.items():
+        if number < (name == "channels_per_probe"):
+            raise ConfigurationError(f"{name}={number!r} is too small a number")
 
 
 def _fill(db: Session, lims: SyntheticLims, plans: tqdm[SessionPlan], seed: int) -> None:

@@ -174,3 +174,15 @@ def test_the_progress_bar_can_be_switched_off(capfd):
     assert capfd.readouterr().err == ""
     create_synthetic_lims("sqlite://", **small)
     assert "synthetic LIMS" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("probes", (1, 30)), ("probes", (6, 4)), ("probes", (0, 4)), ("sessions", -1),
+        ("seed", -1), ("channels_per_probe", 0), ("units_per_session", -1),
+    ],
+)  # fmt: skip
+def test_a_shape_that_cant_be_is_refused_by_name(tmp_path, name, value):
+    with pytest.raises(ConfigurationError, match=f"{name}="):
+        create_synthetic_lims(f"sqlite:///{tmp_path}/lims.db", progress=False, **{name: value})
