@@ -258,6 +258,16 @@ def test_a_role_that_may_not_see_a_table_is_said_so(postgres_url: str) -> None:
         connection.rollback()
 
 
+def test_a_statement_that_was_cancelled_is_said_to_be(postgres_url: str) -> None:
+    with (
+        Database(postgres_url) as database,
+        pytest.raises(DatabaseUnavailableError, match="canceling statement"),
+        database.connection() as connection,
+    ):
+        connection.execute(text("SET LOCAL statement_timeout = 50"))
+        connection.execute(text("SELECT pg_sleep(20)"))
+
+
 def test_a_value_that_cant_be_sent_is_no_fault_of_the_network(postgres_url: str) -> None:
     with (
         Database(postgres_url) as database,

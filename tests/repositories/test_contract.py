@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -33,6 +33,7 @@ from ecephys_dal import (
     UnitMetricRepository,
     UnitRepository,
 )
+from ecephys_dal.migrations import upgrade
 from ecephys_dal.models import Base, EcephysChannel, EcephysProbe
 from ecephys_dal.repositories import Repository
 from ecephys_dal.testing import SyntheticLims
@@ -102,6 +103,25 @@ def test_chunks_together_are_the_frame(repository: Repository[Any, Any], size: i
     chunks = list(repository.chunks(size=size, where=few))
     assert [len(chunk) for chunk in chunks[:-1]] == [size] * (len(chunks) - 1)
     pd.testing.assert_frame_equal(pd.concat(chunks), repository.frame(where=few))
+
+
+def test_chunks_come_through_a_cursor_of_the_servers(
+    postgres_url: str, fresh_url: Callable[[str], str]
+) -> None:
+    names: list[str | None] = []
+    with Database(fresh_url("postgresql"), owned=True) as database:
+        with database.connection() as connection:
+            upgrade(connection)
+
+        @event.listens_for(database.engine, "before_cursor_execute")
+        def note(_connection: Any, cursor: Any, *_: Any) -> None:
+            names.append(cursor.name)
+
+        units = UnitRepository(database)
+        list(units.chunks(size=10))
+        units.frame()
+    assert names[0] is not None  # psycopg2 keeps an unnamed cursor's rows in the client
+    assert names[1] is None
 
 
 @pytest.mark.parametrize("n", [1, 3, 10_000])
