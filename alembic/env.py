@@ -43,7 +43,6 @@ def configure(**options: Any) -> None:
 
 def migrate(connection: Connection) -> None:
     refuse_somebody_elses_lims(connection)
-    connection.rollback()  # the look has begun a transaction, which the migration wants to own
     configure(connection=connection)
     with context.begin_transaction():
         context.run_migrations()

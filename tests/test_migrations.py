@@ -155,3 +155,10 @@ def test_upgrading_twice_changes_nothing(empty_url: str) -> None:
             with database.connection() as connection:
                 upgrade(connection)
     assert tables(empty_url) >= set(Base.metadata.tables)
+
+
+def test_a_migration_is_the_callers_to_commit(empty_url: str) -> None:
+    with Database(empty_url, owned=True) as database, database.engine.connect() as connection:
+        upgrade(connection)
+        connection.rollback()
+    assert tables(empty_url) == set()
