@@ -19,6 +19,7 @@ from ecephys_dal.errors import (
 from ecephys_dal.facade import EcephysProjectApi, EcephysProjectLimsApi
 from ecephys_dal.filters import (
     ChannelFilter,
+    FileFilter,
     Filter,
     IsiExperimentFilter,
     ProbeFileFilter,
@@ -33,6 +34,7 @@ from ecephys_dal.filters import (
 )
 from ecephys_dal.repositories import (
     ChannelRepository,
+    FileRepository,
     IsiExperimentRepository,
     ProbeLfpRepository,
     ProbeRepository,
@@ -63,6 +65,8 @@ __all__ = [
     "EcephysDalError",
     "EcephysProjectApi",
     "EcephysProjectLimsApi",
+    "FileFilter",
+    "FileRepository",
     "Filter",
     "InvalidFilterError",
     "IsiExperimentFilter",

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ecephys_dal import (
     ChannelFilter,
+    FileFilter,
     InvalidFilterError,
     ProbeFilter,
     SessionFilter,
@@ -238,6 +239,19 @@ def keeps(spec: UnitFilter, unit_id: int) -> bool:
         and (first is None or first <= unit_id)
         and (stop is None or unit_id < stop)
     )
+
+
+def test_files_are_asked_for_by_ids_and_names() -> None:
+    spec = FileFilter(run_ids=[3, 1], types=["EyeTracking Ellipses", "EcephysNwb"])
+    assert spec.to_dict() == {"run_ids": [1, 3], "types": ["EcephysNwb", "EyeTracking Ellipses"]}
+    assert FileFilter.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+    other = FileFilter(types=["EcephysNwb"], owners={"EcephysProbe"})
+    both = FileFilter(run_ids=[1, 3], types=["EcephysNwb"], owners=["EcephysProbe"])
+    assert spec & other == both
+    for field in ("file_ids", "session_ids", "probe_ids", "run_ids", "types", "owners"):
+        for wrong in (5, "EcephysNwb", [None]):
+            with pytest.raises(InvalidFilterError, match=field):
+                FileFilter(**{field: wrong})
 
 
 def test_filters_of_two_tables_have_nothing_in_common() -> None:

@@ -14,6 +14,7 @@ from ecephys_dal.filters.fields import (
 )
 from ecephys_dal.filters.specs import (
     ChannelFilter,
+    FileFilter,
     Filter,
     IsiExperimentFilter,
     ProbeFileFilter,
@@ -28,6 +29,7 @@ from ecephys_dal.filters.specs import (
 __all__ = [
     "ChannelFilter",
     "Day",
+    "FileFilter",
     "Filter",
     "Ids",
     "IsiExperimentFilter",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ChannelFilter",
+    "FileFilter",
     "Filter",
     "IsiExperimentFilter",
     "ProbeFileFilter",
@@ -216,6 +217,30 @@ class IsiExperimentFilter(Filter):
 
     isi_experiment_ids: Ids = None
     session_ids: Ids = None
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FileFilter(Filter):
+    """Which well-known files.
+
+    Parameters
+    ----------
+    file_ids : collection of int, optional
+        Only these files.
+    session_ids, probe_ids, run_ids : collection of int, optional
+        Only files of these sessions, probes or analysis runs, and of what belongs to them.
+    types : collection of str, optional
+        Only files of these types, as ``EcephysSortedSpikeTimes``.
+    owners : collection of str, optional
+        Only files that are attached to records of these models, as ``EcephysProbe``.
+    """
+
+    file_ids: Ids = None
+    session_ids: Ids = None
+    probe_ids: Ids = None
+    run_ids: Ids = None
+    types: Names = None
+    owners: Names = None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

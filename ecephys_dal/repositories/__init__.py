@@ -3,6 +3,7 @@
 from ecephys_dal.repositories.base import Repository
 from ecephys_dal.repositories.channels import ChannelRepository
 from ecephys_dal.repositories.files import (
+    FileRepository,
     ProbeLfpRepository,
     SessionNwbRepository,
     TemplateRepository,
@@ -14,6 +15,7 @@ from ecephys_dal.repositories.units import UnitMetricRepository, UnitRepository
 
 __all__ = [
     "ChannelRepository",
+    "FileRepository",
     "IsiExperimentRepository",
     "ProbeLfpRepository",
     "ProbeRepository",

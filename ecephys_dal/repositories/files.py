@@ -1,16 +1,20 @@
-"""Well-known files: the record of the file that is in force for a session, probe or stimulus."""
+"""Well-known files: all of them, and the one in force for a session, probe or stimulus."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import case, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.orm import joinedload
+from typing_extensions import override
 
-from ecephys_dal.filters import ProbeFileFilter, SessionFileFilter, TemplateFilter
+from ecephys_dal.filters import FileFilter, ProbeFileFilter, SessionFileFilter, TemplateFilter
 from ecephys_dal.models import (
     EcephysAnalysisRun,
     EcephysAnalysisRunProbe,
+    EcephysProbe,
+    EcephysSession,
     Stimulus,
     StimulusNamespace,
     WellKnownFile,
@@ -21,9 +25,21 @@ from ecephys_dal.repositories.clauses import among, named
 from ecephys_dal.rules import RUN_IS_CURRENT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from sqlalchemy import ColumnElement, SelectBase
+
+    from ecephys_dal.frames import FrameColumn
+    from ecephys_dal.models import Base
     from ecephys_dal.repositories.clauses import Clauses
 
-__all__ = ["ProbeLfpRepository", "SessionNwbRepository", "TemplateRepository"]
+__all__ = [
+    "ON_NO_OLDER_RUN",
+    "FileRepository",
+    "ProbeLfpRepository",
+    "SessionNwbRepository",
+    "TemplateRepository",
+]
 
 _COLUMNS = (
     WellKnownFile.id,
@@ -34,6 +50,123 @@ _COLUMNS = (
     WellKnownFile.size,
     WellKnownFile.published_at,
 )
+
+# A clause over the tables of `FileRepository`. A run that is not known to be current is older.
+ON_NO_OLDER_RUN = or_(EcephysAnalysisRun.id.is_(None), EcephysAnalysisRun.current.is_(True))
+
+
+def _attached_to(owner: type[Base]) -> ColumnElement[int | None]:
+    return case((WellKnownFile.attachable_type == owner.__name__, WellKnownFile.attachable_id))
+
+
+class FileRepository(Repository[WellKnownFile, FileFilter]):
+    """The well-known files, with whatever session, probe and analysis run each belongs to.
+
+    The files of a session are those on itself, its probes, its analysis runs and the parts that
+    probes have in these; the files of a probe or run are those on itself and on such parts. No
+    rule hides a file.
+    """
+
+    model = WellKnownFile
+    filter_type = FileFilter
+    noun = "well-known file"
+    # Each join is an equality with a primary key: one row a file, and never a scan a row.
+    statement = (
+        select(WellKnownFile)
+        .outerjoin(WellKnownFile.type)
+        .outerjoin(WellKnownFile.ecephys_session)
+        .outerjoin(WellKnownFile.ecephys_analysis_run_probe)
+        .outerjoin(
+            EcephysProbe,
+            EcephysProbe.id
+            == func.coalesce(EcephysAnalysisRunProbe.ecephys_probe_id, _attached_to(EcephysProbe)),
+        )
+        .outerjoin(
+            EcephysAnalysisRun,
+            EcephysAnalysisRun.id
+            == func.coalesce(
+                EcephysAnalysisRunProbe.ecephys_analysis_run_id, _attached_to(EcephysAnalysisRun)
+            ),
+        )
+    )
+    columns = (
+        WellKnownFile.id,
+        WellKnownFile.attachable_type.label("owner"),
+        WellKnownFile.attachable_id.label("owner_id"),
+        WellKnownFileType.name.label("type"),
+        WellKnownFile.filename.label("name"),
+        WellKnownFile.size,
+        EcephysAnalysisRun.id.label("run"),
+        EcephysAnalysisRun.current.label("run_is_current"),
+        func.coalesce(
+            EcephysSession.id,
+            EcephysAnalysisRun.ecephys_session_id,
+            EcephysProbe.ecephys_session_id,
+        ).label("ecephys_session_id"),
+        EcephysProbe.id.label("ecephys_probe_id"),
+        WellKnownFile.storage_directory,
+        WellKnownFile.published_at,
+    )
+
+    @staticmethod
+    def criteria(spec: FileFilter) -> Clauses:
+        """Yield the WHERE clauses that the fields of a filter mean."""
+        yield from among(WellKnownFile.id, spec.file_ids)
+        yield from _on_any(_of_sessions, spec.session_ids)
+        yield from _on_any(_of_probes, spec.probe_ids)
+        yield from _on_any(_of_runs, spec.run_ids)
+        yield from named(WellKnownFileType.name, spec.types)
+        yield from named(WellKnownFile.attachable_type, spec.owners)
+
+    def types(self) -> list[str]:
+        """Return the names of all types of files, sorted; some are of no file."""
+        query = select(WellKnownFileType.name).where(WellKnownFileType.name.is_not(None))
+        with self._connection() as connection:
+            return sorted({*connection.execute(query).scalars()})
+
+    @classmethod
+    @override
+    def _frame_columns(cls) -> tuple[FrameColumn, ...]:
+        # An outer join may leave any column empty, whatever the column's own table says.
+        key, *others = super()._frame_columns()
+        return (key, *(replace(column, nullable=True) for column in others))
+
+
+def _on_any(
+    owners_of: Callable[[Iterable[int]], Iterator[SelectBase]], ids: Iterable[int] | None
+) -> Clauses:
+    """Keep the files that are attached to one of these owners; all if there is no condition.
+
+    The owners are found first, and then their files by the index over both columns: LIMS has far
+    more files than those of these experiments.
+    """
+    if ids is not None:
+        owner = tuple_(WellKnownFile.attachable_id, WellKnownFile.attachable_type)
+        yield owner.in_(union_all(*owners_of(ids)))
+
+
+def _owners(owner: type[Base], *clauses: ColumnElement[bool]) -> SelectBase:
+    return select(owner.id, literal(owner.__name__)).where(*clauses)
+
+
+def _of_sessions(ids: Iterable[int]) -> Iterator[SelectBase]:
+    yield _owners(EcephysSession, *among(EcephysSession.id, ids))
+    yield _owners(EcephysProbe, *among(EcephysProbe.ecephys_session_id, ids))
+    runs = tuple(among(EcephysAnalysisRun.ecephys_session_id, ids))
+    yield _owners(EcephysAnalysisRun, *runs)
+    yield _owners(EcephysAnalysisRunProbe, EcephysAnalysisRunProbe.run.has(*runs))
+
+
+def _of_probes(ids: Iterable[int]) -> Iterator[SelectBase]:
+    yield _owners(EcephysProbe, *among(EcephysProbe.id, ids))
+    yield _owners(EcephysAnalysisRunProbe, *among(EcephysAnalysisRunProbe.ecephys_probe_id, ids))
+
+
+def _of_runs(ids: Iterable[int]) -> Iterator[SelectBase]:
+    yield _owners(EcephysAnalysisRun, *among(EcephysAnalysisRun.id, ids))
+    yield _owners(
+        EcephysAnalysisRunProbe, *among(EcephysAnalysisRunProbe.ecephys_analysis_run_id, ids)
+    )
 
 
 class SessionNwbRepository(Repository[WellKnownFile, SessionFileFilter]):

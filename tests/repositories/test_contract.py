@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, joinedload, scoped_session, sessionmaker
 from ecephys_dal import (
     ChannelRepository,
     Database,
+    FileRepository,
     InvalidFilterError,
     IsiExperimentRepository,
     NotExactlyOneError,
@@ -46,6 +47,7 @@ from ecephys_dal.testing.factories import (
 
 REPOSITORIES = [
     ChannelRepository,
+    FileRepository,
     IsiExperimentRepository,
     ProbeLfpRepository,
     ProbeRepository,
