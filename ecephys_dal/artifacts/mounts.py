@@ -1,0 +1,201 @@
+"""Where a path that LIMS stores is on this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from ecephys_dal.errors import ConfigurationError
+
+__all__ = ["Mounts", "local_path"]
+
+_DRIVE = re.compile(r"[A-Za-z]:(?=[/\\]|\Z)")
+_SEPARATORS = re.compile(r"[/\\]+")
+_CLIMBING = re.compile(r"\.\.[. ]*")  # Windows leaves dots and blanks at the end away
+
+
+class _Form(Enum):
+    """The ways to write an absolute path."""
+
+    POSIX = "/allen"
+    UNC = "//server, or with backslashes"
+    DRIVE = "Z:"
+
+
+@dataclass(frozen=True)
+class Mounts:
+    """Which folders of LIMS's paths are where on this machine.
+
+    Parameters
+    ----------
+    pairs : tuple of (str, str)
+        The beginning of a stored path, and what stands for it here. `Mounts.of` makes and checks
+        them.
+    """
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, value: object) -> Mounts:
+        r"""Return the mounts that a setting describes.
+
+        Parameters
+        ----------
+        value : mapping, str or Mounts
+            ``{"/allen": "/mnt/allen"}`` or ``"/allen=/mnt/allen"``, several separated by ``;``.
+            Empty: paths are as stored. Both sides are absolute: ``/allen``, ``//allen``,
+            ``\\allen``, ``Z:\allen`` or ``Z:/allen``.
+
+        Returns
+        -------
+        Mounts
+            The order of the value doesn't matter.
+
+        Raises
+        ------
+        ConfigurationError
+            If the value is of another form.
+        """
+        if isinstance(value, Mounts):
+            return value
+        try:
+            pairs = _split(value) if isinstance(value, str) else _items(value)
+            return cls(tuple(sorted(_checked(pairs))))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"mounts={value!r}: {error}; give for example {{'/allen': '/mnt/allen'}} or "
+                "'/allen=/mnt/allen', several separated by ';'"
+            ) from error
+
+    def path(self, storage_directory: str | None, filename: str | None) -> Path | None:
+        """Return where a well-known file is on this machine, if it is on a file system at all.
+
+        Parameters
+        ----------
+        storage_directory, filename : str, optional
+            As in ``well_known_files``.
+
+        Returns
+        -------
+        Path or None
+            None where either is missing, the stored path isn't absolute or climbs with ``..``,
+            or this machine has no paths of its form. Whether there is a file is not looked up.
+        """
+        if not storage_directory or not filename or not filename.strip("/\\"):
+            return None
+        text = local_path(f"{storage_directory}/{filename}", self.pairs)
+        path = None if text is None else Path(text)
+        return path if path is not None and path.is_absolute() else None
+
+
+def local_path(
+    stored: str, pairs: Iterable[tuple[str, str]] = (), *, windows: bool = os.name == "nt"
+) -> str | None:
+    r"""Return a stored path as it is written on a machine, without a look at its files.
+
+    Parameters
+    ----------
+    stored : str
+        ``/allen/x``, ``//allen/x``, ``\\allen\x`` or ``Z:\x``. The first three name the
+        same place.
+    pairs : iterable of (str, str)
+        As in `Mounts`. The pair that covers most of the path wins, among such the one of the
+        path's own form. Case counts, except between two of Windows' forms.
+    windows : bool
+        Whether the machine is one with Windows.
+
+    Returns
+    -------
+    str or None
+        None where the path isn't absolute, climbs with ``..``, or is of a Windows drive that no
+        pair covers and the machine isn't one with Windows.
+    """
+    parsed = _parse(stored)
+    if parsed is None:
+        return None
+    form, parts = parsed
+    best, found = (-1, False), None
+    for prefix, target in pairs:
+        length = _covered(form, parts, prefix)
+        if length is not None and (length, _form(prefix) is form) > best:
+            best, found = (length, _form(prefix) is form), target
+    if found is not None:
+        return _join(found, parts[best[0] :])
+    if form is _Form.DRIVE:
+        return _join(parts[0], parts[1:]) if windows else None
+    return "/" * (1 + (form is _Form.UNC)) + "/".join(parts)
+
+
+def _form(path: str) -> _Form | None:
+    if _DRIVE.match(path):
+        return _Form.DRIVE
+    if path.startswith(("//", "\\\\")):
+        return _Form.UNC
+    return _Form.POSIX if path.startswith("/") else None
+
+
+def _parse(path: str) -> tuple[_Form, list[str]] | None:
+    """Return the form and the components of an absolute path that doesn't climb, else None."""
+    form = _form(path)
+    if form is None or "\0" in path or any(map(_CLIMBING.fullmatch, _SEPARATORS.split(path))):
+        return None
+    # A backslash may be a part of a POSIX name.
+    parts = path.split("/") if form is _Form.POSIX else _SEPARATORS.split(path)
+    return form, [part for part in parts if part not in {"", "."}]
+
+
+def _covered(form: _Form, parts: list[str], prefix: str) -> int | None:
+    """Return how many of the components a prefix covers, or None if it isn't one of them."""
+    parsed = _parse(prefix)
+    if parsed is None:
+        return None
+    own, covered = parsed
+    if (own is _Form.DRIVE) != (form is _Form.DRIVE):
+        return None
+    begins = parts[: len(covered)]
+    if _Form.POSIX not in {own, form}:
+        begins, covered = ([part.lower() for part in some] for some in (begins, covered))
+    return len(covered) if begins == covered else None
+
+
+def _join(target: str, parts: list[str]) -> str:
+    if _DRIVE.match(target):
+        target = target.replace("/", "\\")
+    if not parts:
+        return target
+    windows = _DRIVE.match(target) or target.startswith("\\\\")
+    separator = "\\" if windows else "/"
+    return separator.join([target.rstrip("/\\" if windows else "/"), *parts])
+
+
+def _split(text: str) -> Iterable[tuple[str, str]]:
+    for piece in filter(None, map(str.strip, text.split(";"))):
+        if piece.count("=") != 1:
+            raise ValueError(f"{piece!r} isn't one path, one '=' and another path")
+        prefix, target = piece.split("=")
+        yield prefix.strip(), target.strip()
+
+
+def _items(value: object) -> Iterable[tuple[str, str]]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{type(value).__name__} is neither a mapping nor text")  # noqa: TRY004
+    for pair in value.items():
+        if not all(isinstance(path, (str, os.PathLike)) for path in pair):
+            raise ValueError(f"{pair!r} isn't a pair of paths")
+        prefix, target = map(os.fspath, pair)
+        yield prefix, target
+
+
+def _checked(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    known: dict[str, str] = {}
+    for prefix, target in pairs:
+        for path in (prefix, target):
+            if not isinstance(path, str) or _parse(path) is None:
+                raise ValueError(f"{path!r} isn't an absolute path without '..'")
+        if known.setdefault(prefix, target) != target:
+            raise ValueError(f"{prefix!r} is given twice")
+    return known.items()
