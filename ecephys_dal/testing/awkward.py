@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
-from ecephys_dal.models import EcephysChannel, EcephysUnit, EcephysUnitMetricBundle
+from ecephys_dal.models import (
+    EcephysChannel,
+    EcephysUnit,
+    EcephysUnitMetricBundle,
+    WellKnownFileType,
+)
 from ecephys_dal.testing.factories import BehaviorSessionFactory, WellKnownFileFactory
 
 if TYPE_CHECKING:
@@ -109,8 +114,16 @@ def _add_odd_files(db: Session, written: WrittenSession) -> Ids:
     foreign = WellKnownFileFactory.build(
         attachable_type="OphysSession", attachable_id=written.session.id, type=bare.type
     )
-    db.add_all([bare, foreign])
-    return {"file_without_type_and_size": bare.id, "file_of_unmodelled_owner": foreign.id}
+    pickles = db.scalars(select(WellKnownFileType).filter_by(name="StimulusPickle")).one()
+    lost = WellKnownFileFactory.build(
+        attachable=written.session, type=pickles, filename="lost.pkl", content_type=None
+    )
+    db.add_all([bare, foreign, lost])
+    return {
+        "file_without_type_and_size": bare.id,
+        "file_of_unmodelled_owner": foreign.id,
+        "file_without_bytes": lost.id,
+    }
 
 
 def _note_older(_: Session, written: WrittenSession) -> Ids:

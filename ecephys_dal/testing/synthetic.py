@@ -102,7 +102,7 @@ def build_synthetic_lims(
     seed : int
         Other seeds draw other values; the ids stay the same.
     artifacts : str or Path, optional
-        Where to write the NWB files, movies and scenes: about 230 kB for each session and probe.
+        Where to write the bytes of the files: about 250 kB for each session and probe.
     progress : bool
         Show a progress bar on stderr.
 

@@ -13,6 +13,15 @@ from ecephys_dal.testing import factories
 from ecephys_dal.testing.binding import current_ids
 from ecephys_dal.testing.content import probe_lfp_nwb, session_nwb
 from ecephys_dal.testing.rows import bundle_rows, channel_rows, unit_rows
+from ecephys_dal.testing.session_content import (
+    event_timestamps,
+    eye_ellipses,
+    optotagging_table,
+    spike_times,
+    stimulus_pickle,
+    stimulus_table,
+    sync_recording,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +40,16 @@ _SESSION_FILES = {
     "StimulusPickle": "stim.pkl",
     "EcephysRigSync": "sync.h5",
     "EyeTracking Ellipses": "ellipse.h5",
+}
+# What all files of a type hold; NWB files, whose content has the id of their record, are apart.
+_CONTENTS: dict[str, Callable[[], bytes]] = {
+    "EcephysAlignedEventTimestamps": event_timestamps,
+    "EcephysOptotaggingTable": optotagging_table,
+    "EcephysRigSync": sync_recording,
+    "EcephysSortedSpikeTimes": spike_times,
+    "EcephysStimulusTable": stimulus_table,
+    "EyeTracking Ellipses": eye_ellipses,
+    "StimulusPickle": stimulus_pickle,
 }
 
 
@@ -75,7 +94,7 @@ class SessionWriter:
     shared : SharedRecords
         What sessions share.
     artifacts : Path or None
-        Where the bytes of NWB files go.
+        Where the bytes of files go.
     """
 
     def __init__(self, db: Session, shared: SharedRecords, artifacts: Path | None) -> None:
@@ -186,6 +205,8 @@ class SessionWriter:
             **columns,
         )
         self._db.add(file)
+        if file_type in _CONTENTS:
+            store(self._artifacts, file, _CONTENTS[file_type])
         return file
 
     def _write_channels(

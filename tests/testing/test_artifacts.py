@@ -93,19 +93,47 @@ def test_a_template_can_be_read(lims, name, read, shape):
     assert file.size == len(content)
 
 
-@pytest.mark.parametrize("name", ["EcephysNwb", "EcephysLfpNwb", "Stimulus"])
-def test_every_file_of_a_type_is_there_once_and_its_size_is_right_if_known(lims, name):
-    files = files_of(lims, name)
-    assert len(files) >= 20
-    for file in files:
-        (path,) = (lims.artifacts / str(file.id)).iterdir()
-        assert path.name == file.filename
-        assert file.size in (None, path.stat().st_size)
+def test_every_file_is_there_once_and_its_size_is_right_if_known(lims):
+    without = {"file_without_type_and_size", "file_of_unmodelled_owner", "file_without_bytes"}
+    files = {file.id: file for file in lims.db.scalars(select(FILE))}
+    served = {int(folder.name) for folder in lims.artifacts.iterdir()}
+    assert set(files) - served == {lims.awkward[key] for key in without}
+    assert len(served) > 300
+    for file_id in served:
+        (path,) = (lims.artifacts / str(file_id)).iterdir()
+        assert path.name == files[file_id].filename
+        assert files[file_id].size in (None, path.stat().st_size)
 
 
-def test_exactly_two_sizes_are_unknown(lims):
-    names = ("EcephysNwb", "EcephysLfpNwb", "Stimulus")
-    unknown = {file.id for name in names for file in files_of(lims, name) if file.size is None}
+def test_a_file_without_bytes_is_recorded_like_any_other(lims):
+    lost = lims.db.get_one(FILE, lims.awkward["file_without_bytes"])
+    assert lost in files_of(lims, "StimulusPickle")
+    assert lost.size > 0
+    with ArtifactServer(lims.artifacts) as server:
+        route = f"/well_known_files/download/{lost.id}?wkf_id={lost.id}"
+        assert requests.get(server.url + route, timeout=5).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("EcephysStimulusTable", b"Start,End,stimulus_name,"),
+        ("EcephysOptotaggingTable", b"start_time,stop_time,condition,"),
+        ("EcephysSortedSpikeTimes", b"\x93NUMPY"),
+        ("EcephysAlignedEventTimestamps", b"\x93NUMPY"),
+        ("EcephysRigSync", b"\x89HDF\r\n\x1a\n"),
+        ("EyeTracking Ellipses", b"\x89HDF\r\n\x1a\n"),
+        ("StimulusPickle", b"\x80\x04"),
+        ("EcephysNwb", b"\x89HDF\r\n\x1a\n"),
+    ],
+)
+def test_a_file_is_of_the_format_of_its_type(lims, name, start):
+    assert download(lims, files_of(lims, name)[0]).startswith(start)
+
+
+def test_exactly_two_sizes_of_typed_files_are_unknown(lims):
+    unsized = select(FILE.id).where(FILE.size.is_(None), FILE.type.has())
+    unknown = set(lims.db.scalars(unsized))
     movie = lims.db.get_one(models.Stimulus, lims.awkward["stimulus_of_unknown_size"])
     assert unknown == {lims.awkward["file_nwb_of_unknown_size"], movie.well_known_file_id}
 

@@ -175,6 +175,7 @@ FILES = {
     "file_nwb_of_unknown_size": null("size", attachable_type="EcephysAnalysisRun"),
     "file_without_type_and_size": null("size", "well_known_file_type_id"),
     "file_of_unmodelled_owner": null(attachable_type="OphysSession"),
+    "file_without_bytes": null(attachable_type="EcephysSession", filename="lost.pkl"),
 }
 STIMULI = {
     "stimulus_first_of_two": null(name="natural_movie_99"),

@@ -1,15 +1,18 @@
+import ast
 import os
+import pickle
 import subprocess
 import sys
 from io import BytesIO
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from pynwb import NWBHDF5IO
 
-from ecephys_dal.testing import content
+from ecephys_dal.testing import content, session_content
 
 
 def read_nwb(content, look):
@@ -53,13 +56,53 @@ def test_a_scene_is_an_image():
     assert content.natural_scene(0) != content.natural_scene(117)
 
 
+def test_tables_have_a_row_a_trial():
+    stimuli = pd.read_csv(BytesIO(session_content.stimulus_table()))
+    assert (stimuli["End"] - stimuli["Start"]).tolist() == [2.0] * 10
+    assert set(stimuli["stimulus_name"]) == {"drifting_gratings"}
+    pulses = pd.read_csv(BytesIO(session_content.optotagging_table()))
+    assert np.allclose(pulses["stop_time"] - pulses["start_time"], pulses["duration"])
+    assert len(pulses) == 10
+
+
+def test_spikes_are_on_two_clocks():
+    samples = np.load(BytesIO(session_content.spike_times()))
+    seconds = np.load(BytesIO(session_content.event_timestamps()))
+    assert (samples.dtype, seconds.dtype) == (np.uint64, np.float64)
+    assert samples.shape == seconds.shape == (1000,)
+    assert np.allclose(np.diff(samples) / 30_000, np.diff(seconds))
+
+
+def test_hdf5_files_can_be_read():
+    with h5py.File(BytesIO(session_content.sync_recording())) as file:
+        meta = ast.literal_eval(file["meta"][()].decode())
+        assert meta["line_labels"][0] == "vsync_stim"
+        counter, bits = file["data"][()].T
+        assert set(np.diff(counter.astype(np.int64))) == {833}
+        assert set(bits) == {0, 1, 2, 3}
+    with h5py.File(BytesIO(session_content.eye_ellipses())) as file:
+        shapes = {name: fitted.shape for name, fitted in file.items()}
+    assert shapes == dict.fromkeys(("cr", "eye", "pupil"), (60, 5))
+
+
+def test_the_pickle_is_of_plain_values():
+    assert pickle.loads(session_content.stimulus_pickle())["fps"] == 60.0
+
+
 @pytest.mark.parametrize(
-    "write", ["session_nwb", "probe_lfp_nwb", "natural_movie", "natural_scene"]
+    "write",
+    [
+        "content.session_nwb(7)",
+        "content.probe_lfp_nwb(7)",
+        "content.natural_movie(7)",
+        "content.natural_scene(7)",
+        "b''.join(getattr(session_content, name)() for name in session_content.__all__)",
+    ],
 )
 def test_another_process_writes_the_same_bytes(write):
     # Two of them, because this one may have read NWB extensions, which go into every file.
-    code = f"import sys; from ecephys_dal.testing.content import {write};"
-    code += f"sys.stdout.buffer.write({write}(7))"
+    code = "import sys; from ecephys_dal.testing import content, session_content;"
+    code += f"sys.stdout.buffer.write({write})"
     one, other = (
         subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-c", code],
