@@ -1,12 +1,21 @@
 """Typed, read-only access to the Allen Institute's Neuropixels records in LIMS."""
 
-from ecephys_dal.artifacts import ArtifactClient, ArtifactSettings, AsyncArtifactClient
+from ecephys_dal.artifacts import (
+    Artifact,
+    ArtifactClient,
+    ArtifactSettings,
+    AsyncArtifactClient,
+    DownloadReport,
+    verify,
+)
 from ecephys_dal.config import DbCredentials
 from ecephys_dal.database import Database
 from ecephys_dal.errors import (
+    ArtifactChangedError,
     ArtifactCorruptError,
     ArtifactError,
     ArtifactNotFoundError,
+    ArtifactStorageError,
     ArtifactTransferError,
     ConfigurationError,
     DatabaseUnavailableError,
@@ -49,11 +58,14 @@ from ecephys_dal.repositories import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "Artifact",
+    "ArtifactChangedError",
     "ArtifactClient",
     "ArtifactCorruptError",
     "ArtifactError",
     "ArtifactNotFoundError",
     "ArtifactSettings",
+    "ArtifactStorageError",
     "ArtifactTransferError",
     "AsyncArtifactClient",
     "ChannelFilter",
@@ -62,6 +74,7 @@ __all__ = [
     "Database",
     "DatabaseUnavailableError",
     "DbCredentials",
+    "DownloadReport",
     "EcephysDalError",
     "EcephysProjectApi",
     "EcephysProjectLimsApi",
@@ -92,4 +105,5 @@ __all__ = [
     "UnitRepository",
     "__version__",
     "split_published_at",
+    "verify",
 ]

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "ArtifactChangedError",
     "ArtifactCorruptError",
     "ArtifactError",
     "ArtifactNotFoundError",
+    "ArtifactStorageError",
     "ArtifactTransferError",
     "ConfigurationError",
     "DatabaseUnavailableError",
@@ -95,7 +97,7 @@ class ArtifactTransferError(ArtifactError):
     attempts : int
         How many requests were made.
     received : int
-        How many bytes of the file had arrived at the last failure.
+        How many bytes of the file were there at the last failure.
     """
 
     def __init__(
@@ -106,13 +108,30 @@ class ArtifactTransferError(ArtifactError):
         self.received = received
 
 
+class ArtifactChangedError(ArtifactTransferError):
+    """The file changed on the server while it was read; start anew to get the new version.
+
+    It is raised to a consumer that was already given bytes of the older version.
+    """
+
+
+class ArtifactStorageError(ArtifactError, OSError):
+    """The file can't be stored here: no space, no permission, no such folder.
+
+    It is not tried again; what was stored already is kept, and used by the next download.
+    """
+
+    def __init__(self, message: str, *, url: str = "") -> None:
+        ArtifactError.__init__(self, message, url=url)
+
+
 class ArtifactCorruptError(ArtifactError):
     """What arrived is not the file that was asked for.
 
     Attributes
     ----------
     expected, found : object
-        What the evidence (size, first bytes) should have been, and what it was.
+        What the evidence (size, format, digest) should have been, and what it was.
     """
 
     def __init__(

@@ -1,53 +1,89 @@
-"""The same transfers for asyncio: the blocking client's work, awaited in threads."""
+"""The same transfers for asyncio: the blocking client's work, awaited in a bounded pool of threads.
+
+Threads, because one that reads large pieces is faster than reading in the event loop, and because
+there is then one client whose faults are known. It works inside a running loop, also a notebook's.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecephys_dal.artifacts.client import ArtifactClient
+from ecephys_dal.artifacts.connections import Interruption
+from ecephys_dal.artifacts.download import Download
+from ecephys_dal.artifacts.locate import Artifact
+from ecephys_dal.artifacts.many import download_all
 from ecephys_dal.artifacts.stream import ArtifactStream
+from ecephys_dal.artifacts.writing import write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-    from pathlib import Path
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Generator,
+        Iterable,
+        Iterator,
+        Mapping,
+    )
+    from typing import BinaryIO
+
+    from typing_extensions import Self
+
+    from ecephys_dal.artifacts.report import DownloadReport
+    from ecephys_dal.artifacts.settings import ArtifactSettings
 
 __all__ = ["AsyncArtifactClient", "AsyncArtifactStream"]
 
+T = TypeVar("T")
+
+_AT_ONCE = 4  # pieces that are read for each step into a thread and back
+
 
 class AsyncArtifactStream:
-    """The bytes of a file, for ``async for``, or for a callback that consumes them.
+    """The bytes of a file, for ``async for``, for ``await``, or for a callback that consumes them.
 
     Parameters
     ----------
+    client : AsyncArtifactClient
+        Whose threads read.
     stream : ArtifactStream
         The blocking stream.
     """
 
-    def __init__(self, stream: ArtifactStream) -> None:
-        self.stream = stream
+    def __init__(self, client: AsyncArtifactClient, stream: ArtifactStream) -> None:
+        self.client, self.stream = client, stream
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes; this blocks."""
-        yield from self.stream
+        return iter(self.stream)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the bytes, each piece awaited in a thread."""
-        loop = asyncio.get_running_loop()
-        chunks: Any = iter(self.stream)
-        step: asyncio.Future[bytes | None] | None = None
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes, a few pieces for each step into a thread."""
+        interruption = Interruption()
+        pieces = self.stream.pieces(interruption)
         try:
-            while True:
-                step = loop.run_in_executor(None, next, chunks, None)
-                chunk = await asyncio.shield(step)
-                if chunk is None:
-                    return
-                yield chunk
+            while some := await self.client.in_thread(
+                lambda: list(islice(pieces, _AT_ONCE)), interruption
+            ):
+                for piece in some:
+                    yield piece
         finally:
-            if step is not None and not step.done():
-                await asyncio.wait([step])  # a generator can't be closed while it runs
-                step.exception()  # nobody is left to raise it to
-            chunks.close()
+            pieces.close()
+
+    def __await__(self) -> Generator[Any, None, bytes]:
+        """Return all bytes at once."""
+        interruption = Interruption()
+        pieces = self.stream.pieces(interruption)
+        return self.client.in_thread(lambda: b"".join(pieces), interruption).__await__()
 
     async def __call__(self, callback: Callable[[AsyncIterator[bytes]], Awaitable[None]]) -> None:
         """Let a callback consume the bytes, as AllenSDK's asynchronous writer does.
@@ -57,9 +93,10 @@ class AsyncArtifactStream:
         callback : callable
             Takes an asynchronous iterator of bytes, and is awaited.
         """
-        await callback(self.__aiter__())
+        async with aclosing(self.__aiter__()) as pieces:
+            await callback(pieces)
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path) -> DownloadReport:
         """Fetch into a file, as `ArtifactClient.download` does; this blocks."""
         return self.stream.save(path)
 
@@ -67,8 +104,28 @@ class AsyncArtifactStream:
         return f"{type(self).__name__}({self.stream.url!r})"
 
 
-class AsyncArtifactClient(ArtifactClient):
-    """Fetches files from the LIMS web application without blocking the event loop."""
+class AsyncArtifactClient:
+    """Fetches files as `ArtifactClient` does, without blocking the event loop.
+
+    A task that is cancelled ends at once, wherever the transfer is; what arrived is kept as after
+    any other interruption.
+
+    Parameters
+    ----------
+    settings : ArtifactSettings, optional
+        Where the web application is, and how patient to be. At most ``max_parallel`` threads are
+        used.
+    """
+
+    def __init__(self, settings: ArtifactSettings | None = None) -> None:
+        self.blocking = ArtifactClient(settings)
+        self._pool: ThreadPoolExecutor | None = None
+        self._pid = os.getpid()
+
+    @property
+    def settings(self) -> ArtifactSettings:
+        """Where the web application is, and how patient to be."""
+        return self.blocking.settings
 
     def stream(self, route: str) -> AsyncArtifactStream:
         """Return the bytes of a file, to iterate over with ``async for``.
@@ -76,11 +133,108 @@ class AsyncArtifactClient(ArtifactClient):
         Parameters
         ----------
         route : str
-            The path under the web application.
+            The path under the web application; an `Artifact` is one that knows more of its file.
 
         Returns
         -------
         AsyncArtifactStream
-            It can also be called with a callback, which is AllenSDK's form.
+            It can also be awaited, which gives all bytes, and called with a callback, which is
+            AllenSDK's form.
         """
-        return AsyncArtifactStream(ArtifactStream(self, route))
+        return AsyncArtifactStream(self, ArtifactStream(self.blocking, Artifact.of(route)))
+
+    async def download(
+        self,
+        artifact: str,
+        path: str | Path,
+        *,
+        refresh: bool = False,
+        sha256: str | None = None,
+    ) -> DownloadReport:
+        """Fetch a file, as `ArtifactClient.download` does."""
+        interruption = Interruption()
+        download = Download(
+            self.blocking, Artifact.of(artifact), Path(path), interruption, sha256=sha256
+        )
+        return await self.in_thread(lambda: download.run(refresh=refresh), interruption)
+
+    async def download_many(
+        self,
+        wanted: Iterable[str] | Mapping[str, str | Path],
+        folder: str | Path | None = None,
+        *,
+        refresh: bool = False,
+    ) -> list[DownloadReport]:
+        """Fetch files, as `ArtifactClient.download_many` does."""
+        interruption = Interruption()
+        fetch_all = partial(
+            download_all, self.blocking, wanted, folder, interruption, refresh=refresh
+        )
+        return await self.in_thread(fetch_all, interruption)
+
+    def path_of(self, artifact: str) -> Path:
+        """Return where a file is mounted, as `ArtifactClient.path_of` does."""
+        return self.blocking.path_of(artifact)
+
+    def reachable(self, artifacts: Iterable[str]) -> list[bool]:
+        """Tell which files can be had, as `ArtifactClient.reachable` does; this blocks."""
+        return self.blocking.reachable(artifacts)
+
+    def open_artifact(self, artifact: str, path: str | Path | None = None) -> BinaryIO:
+        """Open a file where it is, as `ArtifactClient.open_artifact` does; reading it blocks."""
+        return self.blocking.open_artifact(artifact, path)
+
+    write_bytes = staticmethod(write_bytes)
+
+    async def in_thread(self, work: Callable[[], T], interruption: Interruption) -> T:
+        """Await blocking work; if the task is cancelled, interrupt the work and wait for its end.
+
+        Parameters
+        ----------
+        work : callable
+            Runs in one of the client's threads.
+        interruption : Interruption
+            Which ends the work.
+
+        Returns
+        -------
+        object
+            What the work returns.
+        """
+        task = self._threads().submit(work)
+        waiting = asyncio.wrap_future(task)
+        try:
+            await asyncio.wait([waiting])
+        except asyncio.CancelledError:
+            interruption.set()
+            if not task.cancel():
+                await asyncio.wait([waiting])
+            if not waiting.cancelled():
+                waiting.exception()  # nobody is left to raise it to
+            raise
+        return waiting.result()
+
+    def _threads(self) -> ThreadPoolExecutor:
+        if self._pool is None or self._pid != os.getpid():
+            self._pool = ThreadPoolExecutor(self.settings.max_parallel, "ecephys_dal-async")
+            self._pid = os.getpid()
+        return self._pool
+
+    def close(self) -> None:
+        """Close the connections, and end the threads."""
+        if self._pool is not None and self._pid == os.getpid():
+            self._pool.shutdown()
+        self._pool = None
+        self.blocking.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[ArtifactSettings]]:
+        return type(self), (self.settings,)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.settings.url})"

@@ -1,26 +1,41 @@
-"""Fetch files from the web application, by blocking requests that are tried again."""
+"""Fetch files, from the web application or where they are mounted, by blocking calls."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import requests
-
+from ecephys_dal.artifacts.connections import Interruption, open_connections
+from ecephys_dal.artifacts.download import Download
+from ecephys_dal.artifacts.fetch import Fetch, answers_for
+from ecephys_dal.artifacts.local import local_path_of
+from ecephys_dal.artifacts.locate import Artifact
+from ecephys_dal.artifacts.many import download_all
+from ecephys_dal.artifacts.reader import open_remote
 from ecephys_dal.artifacts.settings import ArtifactSettings
-from ecephys_dal.artifacts.stream import ArtifactStream, write_whole
+from ecephys_dal.artifacts.stream import ArtifactStream
+from ecephys_dal.artifacts.transfer import Transfer
+from ecephys_dal.artifacts.writing import write_bytes
+from ecephys_dal.errors import ArtifactNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
+    from typing import BinaryIO
 
+    import requests
     from typing_extensions import Self
+
+    from ecephys_dal.artifacts.report import DownloadReport
 
 __all__ = ["ArtifactClient"]
 
 
 class ArtifactClient:
-    """Fetches files from the LIMS web application.
+    """Fetches files from the LIMS web application, or from where they are mounted.
+
+    It may be used by several threads at once.
 
     Parameters
     ----------
@@ -39,65 +54,179 @@ class ArtifactClient:
         Parameters
         ----------
         route : str
-            The path under the web application.
+            The path under the web application; an `Artifact` is one that knows more of its file.
 
         Returns
         -------
         iterable of bytes
-            The request is made when it is iterated over. It raises an `ArtifactError` rather
-            than end early; after a failure in mid-file it is not continued, for what it gave
-            can't be taken back, so `download` is the way to a file on disk.
+            The request is made when it is iterated over. A transfer that breaks off is resumed,
+            unseen; where that can't be done rightly, an `ArtifactError` is raised.
         """
-        return ArtifactStream(self, route)
+        return ArtifactStream(self, Artifact.of(route))
 
-    def download(self, route: str, path: str | Path) -> Path:
+    def download(
+        self,
+        artifact: str,
+        path: str | Path,
+        *,
+        refresh: bool = False,
+        sha256: str | None = None,
+    ) -> DownloadReport:
         """Fetch a file; nothing is seen under its name until it is there as a whole.
 
         Parameters
         ----------
-        route : str
-            The path under the web application.
+        artifact : Artifact or str
+            What: a file of `locate`, or a path under the web application.
         path : str or Path
             Where to; its folder is made if need be, and an older file there is replaced.
+        refresh : bool
+            Fetch it although the folder's manifest shows that it is there already.
+        sha256 : str, optional
+            What its SHA-256 must be, in hexadecimal.
 
         Returns
         -------
-        Path
+        DownloadReport
+            Which can be used as the path.
 
         Raises
         ------
         ArtifactNotFoundError
             If the server has no such file for us.
         ArtifactTransferError
-            If the transfer failed after all attempts.
+            If too many attempts in a row have brought nothing. What arrived is kept beside the
+            target, and the next download goes on from there if the server's version is the same.
         ArtifactCorruptError
-            If what arrived is not of the format that the file must have.
+            If what arrived is not the file: its size, format or digest is wrong.
+        ArtifactStorageError
+            If it can't be stored.
         """
-        return ArtifactStream(self, route).save(path)
+        download = Download(self, Artifact.of(artifact), Path(path), Interruption(), sha256=sha256)
+        return download.run(refresh=refresh)
 
-    @staticmethod
-    def write_bytes(path: str | Path, stream: Iterable[bytes]) -> None:
-        """Write a stream to a file, whole or not at all; this blocks, as AllenSDK's does.
+    def download_many(
+        self,
+        wanted: Iterable[str] | Mapping[str, str | Path],
+        folder: str | Path | None = None,
+        *,
+        refresh: bool = False,
+    ) -> list[DownloadReport]:
+        """Fetch files, ``max_parallel`` at once; the rest goes on when one fails.
 
         Parameters
         ----------
-        path : str or Path
-            Where to.
-        stream : iterable of bytes
-            What a client's ``stream`` returned, which is then fetched with all attempts, or any
-            other.
+        wanted : iterable of Artifact, or mapping of Artifact to path
+            What, and where to.
+        folder : str or Path, optional
+            Where to, if ``wanted`` does not say so: each becomes ``<folder>/<id>_<filename>``.
+        refresh : bool
+            Fetch also what is there already; without it only what is missing is fetched.
+
+        Returns
+        -------
+        list of DownloadReport, length n_files
+            In the order of ``wanted``. A file that could not be had has an ``error``.
         """
-        save = getattr(stream, "save", None)
-        if save is not None:
-            save(path)
-        else:
-            write_whole(path, stream)
+        return download_all(self, wanted, folder, Interruption(), refresh=refresh)
+
+    def path_of(self, artifact: str) -> Path:
+        """Return where a file is on a mounted file system, for tools that open files in place.
+
+        Parameters
+        ----------
+        artifact : Artifact
+            What.
+
+        Returns
+        -------
+        Path
+            Its size and format are as they should be.
+
+        Raises
+        ------
+        ArtifactNotFoundError
+            If it is not visible there.
+        """
+        path = self.visible(Artifact.of(artifact))
+        if path is None:
+            wanted = Artifact.of(artifact)
+            raise ArtifactNotFoundError(
+                f"{wanted} is not visible as {wanted.storage_directory or ''}"
+                f"{wanted.filename or '(of unknown name)'} with mounts={self.settings.mounts!r};"
+                " set mounts, or download it",
+                url=self.url_of(wanted),
+            )
+        return path
+
+    def reachable(self, artifacts: Iterable[str]) -> list[bool]:
+        """Tell of each file whether it is mounted or the web application answers for it.
+
+        Parameters
+        ----------
+        artifacts : iterable of Artifact
+            Which files; they are asked for in parallel, without their bytes.
+
+        Returns
+        -------
+        list of bool, length n_files
+        """
+        with ThreadPoolExecutor(self.settings.max_parallel) as pool:
+            return list(pool.map(self._is_reachable, map(Artifact.of, artifacts)))
+
+    def _is_reachable(self, artifact: Artifact) -> bool:
+        if self.visible(artifact) is not None:
+            return True
+        return answers_for(self.http, self.settings, self.url_of(artifact))
+
+    def open_artifact(self, artifact: str, path: str | Path | None = None) -> BinaryIO:
+        """Open a file where it is, to read parts of it, as h5py and pynwb do.
+
+        Parameters
+        ----------
+        artifact : Artifact or str
+            What.
+        path : str or Path, optional
+            Where it was, or is being, downloaded to: what is there is read from there.
+
+        Returns
+        -------
+        binary file
+            Seekable, with a cache of the blocks that were read. From a mounted file system if it
+            is visible there, else by requests for ranges.
+
+        Raises
+        ------
+        ArtifactTransferError
+            If the server gives no ranges, or no strong ETag, without which parts of two versions
+            could not be told apart.
+        """
+        local = self.visible(Artifact.of(artifact))
+        if local is not None:
+            return local.open("rb")
+        return open_remote(self, Artifact.of(artifact), None if path is None else Path(path))
+
+    write_bytes = staticmethod(write_bytes)
+
+    def url_of(self, artifact: str) -> str:
+        """Return the URL of a file."""
+        return f"{self.settings.url}/{artifact.lstrip('/')}"
+
+    def visible(self, artifact: Artifact) -> Path | None:
+        """Return where a file is on a mounted file system, None if it is not there."""
+        return local_path_of(artifact, self.settings)
+
+    def fetch(self, artifact: Artifact, interruption: Interruption, **beginning: Any) -> Fetch:
+        """Return a transfer of a file, to be driven; ``beginning`` is as for `Transfer`."""
+        transfer = Transfer(self.url_of(artifact), artifact, self.settings, **beginning)
+        return Fetch(self.http, self.settings, transfer, interruption)
 
     @property
     def http(self) -> requests.Session:
         """The connections, kept for the next request; a forked process makes its own."""
         if self._http is None or self._pid != os.getpid():
-            self._http, self._pid = requests.Session(), os.getpid()
+            self._http = open_connections(max(self.settings.max_parallel, 10))
+            self._pid = os.getpid()
         return self._http
 
     def close(self) -> None:
@@ -116,4 +245,4 @@ class ArtifactClient:
         return type(self), (self.settings,)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.settings.scheme}://{self.settings.host})"
+        return f"{type(self).__name__}({self.settings.url})"

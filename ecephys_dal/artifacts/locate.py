@@ -5,58 +5,93 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecephys_dal.artifacts.verify import FileFormat
+from ecephys_dal.errors import NotExactlyOneError
+from ecephys_dal.models import Stimulus
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ecephys_dal.models import WellKnownFile
 
-__all__ = ["Route", "route_of"]
+__all__ = ["Artifact", "locate"]
 
 
-class Route(str):
-    """The path of a file under the web application, with what is known of the file.
+class Artifact(str):
+    """A file of the web application: its route, with what LIMS knows of it.
 
     It is a string, so that it can be handed to anything with ``stream(route)``.
 
-    Attributes
+    Parameters
     ----------
-    size : int or None
-        Bytes, as LIMS has it.
-    file_format : FileFormat or None
-        What the first bytes must look like.
+    route : str
+        The path under the web application.
+    id : int, optional
+        Of the well-known file.
+    filename, storage_directory : str, optional
+        Where it is on the institute's file system; the name also tells its format.
+    size : int, optional
+        Bytes.
     """
 
+    id: int | None
+    filename: str | None
+    storage_directory: str | None
     size: int | None
-    file_format: FileFormat | None
 
     def __new__(
-        cls, path: str, *, size: int | None = None, file_format: FileFormat | None = None
+        cls,
+        route: str,
+        *,
+        id: int | None = None,  # noqa: A002 - as LIMS calls it
+        filename: str | None = None,
+        storage_directory: str | None = None,
+        size: int | None = None,
     ) -> Self:
-        """Return the route of this path."""
-        route = super().__new__(cls, path)
-        route.size, route.file_format = size, file_format
-        return route
+        """Return the file at this route."""
+        artifact = super().__new__(cls, route)
+        artifact.id, artifact.size = id, size
+        artifact.filename, artifact.storage_directory = filename, storage_directory
+        return artifact
+
+    @classmethod
+    def of(cls, route: str) -> Artifact:
+        """Return the route itself if it is an artifact, else one of which nothing more is known."""
+        return route if isinstance(route, Artifact) else cls(route)
+
+    @property
+    def file_format(self) -> FileFormat | None:
+        """What the file must be, by its name."""
+        return FileFormat.of(self.filename or "")
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
-        return (str(self),), {"size": self.size, "file_format": self.file_format}
+        return (str(self),), dict(self.__dict__)
 
 
-def route_of(record: WellKnownFile) -> Route:
-    """Return the route that downloads a well-known file.
+def locate(record: WellKnownFile | Stimulus) -> Artifact:
+    """Return the file that a record is of.
 
     Parameters
     ----------
-    record : WellKnownFile
-        The file's record.
+    record : WellKnownFile or Stimulus
+        A file's record; or a stimulus template, whose ``well_known_file`` was loaded with it.
 
     Returns
     -------
-    Route
-        ``well_known_files/download/<id>?wkf_id=<id>``
+    Artifact
+        At ``well_known_files/download/<id>?wkf_id=<id>``.
+
+    Raises
+    ------
+    NotExactlyOneError
+        If the stimulus has no file.
     """
-    return Route(
-        f"well_known_files/download/{record.id}?wkf_id={record.id}",
-        size=record.size,
-        file_format=FileFormat.of(record.filename or ""),
+    file = record.well_known_file if isinstance(record, Stimulus) else record
+    if file is None:
+        raise NotExactlyOneError(f"{record!r} has no file")
+    return Artifact(
+        f"well_known_files/download/{file.id}?wkf_id={file.id}",
+        id=file.id,
+        filename=file.filename,
+        storage_directory=file.storage_directory,
+        size=file.size,
     )

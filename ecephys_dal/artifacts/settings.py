@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
 
+from ecephys_dal.artifacts.mounts import Mounts
 from ecephys_dal.errors import ConfigurationError, nearest_name
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_HOST = re.compile(r"[^\s/@?#]+")
+_HOST = re.compile(r"([^\s/@?#:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d+)?(/[^\s/@?#][^\s@?#]*)?/?")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OURS = ("range", "if-range", "accept-encoding", "host", "user-agent")
+_MAY_BE_SECRET = ("headers", "auth", "proxies")
 
 __all__ = ["ArtifactSettings"]
+
+_WHOLE = ("attempts", "chunksize", "max_parallel")
+_SECONDS = ("connect_timeout", "read_timeout", "backoff", "max_backoff", "max_retry_after")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,20 +32,54 @@ class ArtifactSettings:
     scheme : {"http", "https"}
         Of the web application.
     host : str
-        Of the web application; may hold a port.
+        Of the web application; may hold a port and a path, such as ``lims2:8080/proxied``.
     timeout : float, optional
         How long a whole transfer may take, all attempts together; no limit without it.
     connect_timeout, read_timeout : float
         How long the server may take to accept, and to send the next bytes.
+    min_bytes_per_second : float
+        The floor of speed, on average over ``read_timeout``; a slower transfer is interrupted and
+        resumed, which counts as an attempt without progress. 0 for no floor.
     attempts : int
-        How often a request is made at most.
+        How many attempts in a row may bring no progress.
     backoff, max_backoff : float
-        The longest wait before the second attempt, doubled before each further one, and its
+        The longest wait after a failure, doubled after each further one without progress, and its
         limit; how much of it is waited is drawn by chance.
+    max_retry_after : float
+        The longest that a server's Retry-After is obeyed.
     chunksize : int
         The largest piece that is read at once.
+    max_parallel : int
+        How many files are fetched at once at most.
+    headers : mapping of str to str, or callable, optional
+        Further header fields; a callable is asked for them at each request. They are sent to the
+        web application only, not to where it redirects to.
+    auth : (str, str), callable, optional
+        User and password, or a callable that gives them.
+    verify : bool or str
+        Check the certificate of an https server; or the file of the certificates to trust.
+    proxies : mapping of str to str, or callable, optional
+        A proxy's URL by scheme; without it those of the environment are used.
+    user_agent : str, optional
+        What we call ourselves; ``ecephys_dal/<version>`` without it.
+    mounts : mapping of str to str, or str, optional
+        Where the institute's file system is mounted here, such as ``{"/allen": "/mnt/allen"}`` or
+        ``"/allen=/mnt/allen"``. Files that are visible are read from there. An empty one, the
+        default, looks for files where LIMS has them; None never looks.
+    sha256 : bool
+        Compute the SHA-256 of each file that is downloaded, for the manifest.
     progress : bool
         Show a bar, on stderr or in a notebook.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is wrong; it names the setting.
+
+    Notes
+    -----
+    ``headers``, ``auth`` and ``proxies`` may hold secrets: they are in no repr, and only a
+    callable, such as a function that reads the environment, can be pickled.
     """
 
     scheme: str = "http"
@@ -46,32 +87,103 @@ class ArtifactSettings:
     timeout: float | None = None
     connect_timeout: float = 10
     read_timeout: float = 60
+    min_bytes_per_second: float = 1024
     attempts: int = 6
     backoff: float = 0.5
     max_backoff: float = 30
+    max_retry_after: float = 300
     chunksize: int = 256 * 1024
+    max_parallel: int = 4
+    headers: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = field(
+        default=None, repr=False
+    )
+    auth: tuple[str, str] | Callable[[], tuple[str, str]] | None = field(default=None, repr=False)
+    verify: bool | str = True
+    proxies: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = field(
+        default=None, repr=False
+    )
+    user_agent: str | None = None
+    mounts: Mounts | Mapping[str, str] | str | None = field(default_factory=dict)
+    sha256: bool = True
     progress: bool = True
 
     def __post_init__(self) -> None:
+        self._check_address()
+        for name in ("progress", "sha256"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigurationError(
+                    f"{name}={getattr(self, name)!r} is neither True nor False"
+                )
+        for name in _SECONDS:
+            self._check_number(name, (int, float))
+        for name in _WHOLE:
+            self._check_number(name, (int,))
+        if self.timeout is not None:
+            self._check_number("timeout", (int, float))
+        if self.min_bytes_per_second != 0:
+            self._check_number("min_bytes_per_second", (int, float))
+        self._check_secrets()
+        if self.mounts is not None:
+            object.__setattr__(self, "mounts", Mounts.of(self.mounts))
+
+    @property
+    def url(self) -> str:
+        """Of the web application, without a slash at its end."""
+        return f"{self.scheme}://{self.host}".rstrip("/")
+
+    def current(self, name: str) -> Any:
+        """Return ``headers``, ``auth`` or ``proxies`` as they are now."""
+        value = getattr(self, name)
+        return value() if callable(value) else value
+
+    def _check_address(self) -> None:
         if self.scheme not in ("http", "https"):
             raise ConfigurationError(f"scheme={self.scheme!r} is neither 'http' nor 'https'")
         if not isinstance(self.host, str) or not _HOST.fullmatch(self.host):
             # What stands before an @ may be a password, and is not repeated.
             shown = "(it holds an @)" if "@" in str(self.host) else repr(self.host)
             raise ConfigurationError(f"host={shown} is no host; give one such as 'lims2:8080'")
-        if not isinstance(self.progress, bool):
-            raise ConfigurationError(f"progress={self.progress!r} is neither True nor False")
-        for name in ("connect_timeout", "read_timeout", "backoff", "max_backoff", "timeout"):
-            self._check_positive(name, (int, float))
-        for name in ("attempts", "chunksize"):
-            self._check_positive(name, (int,))
+        if not isinstance(self.verify, (bool, str)) or (
+            isinstance(self.verify, str) and not Path(self.verify).exists()
+        ):
+            raise ConfigurationError(
+                f"verify={self.verify!r} is neither True, False nor a file of certificates"
+            )
+        agent = self.user_agent
+        if agent is not None and not (isinstance(agent, str) and agent.isprintable() and agent):
+            raise ConfigurationError(f"user_agent={agent!r} is no name")
 
-    def _check_positive(self, name: str, types: tuple[type, ...]) -> None:
+    def _check_number(self, name: str, types: tuple[type, ...]) -> None:
         value: Any = getattr(self, name)
-        if value is None and name == "timeout":
-            return
-        if type(value) not in types or not value > 0:
+        if type(value) not in types or not 0 < value < math.inf:
             raise ConfigurationError(f"{name}={value!r} is no positive {types[-1].__name__}")
+
+    def _check_secrets(self) -> None:
+        """Refuse what can't be, without repeating a value that may be secret."""
+        for name in ("headers", "proxies"):
+            value = getattr(self, name)
+            if value is None or callable(value):
+                continue
+            if not isinstance(value, Mapping) or not all(
+                isinstance(one, str) and one.isprintable() for pair in value.items() for one in pair
+            ):
+                raise ConfigurationError(f"{name} is no mapping of strings to strings")
+            if name == "headers":
+                _check_names(value)
+        if self.auth is not None and not callable(self.auth):
+            pair = self.auth if isinstance(self.auth, (tuple, list)) else ()
+            if len(pair) != 2 or not all(isinstance(one, str) for one in pair):
+                raise ConfigurationError("auth is no pair of user and password")
+
+    def __getstate__(self) -> dict[str, Any]:
+        for name in _MAY_BE_SECRET:
+            value = getattr(self, name)
+            if value is not None and not callable(value):
+                raise ConfigurationError(
+                    f"settings with {name} can't be pickled, for it may hold a secret; give a"
+                    " function that returns it"
+                )
+        return dict(self.__dict__)
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> ArtifactSettings:
@@ -90,3 +202,12 @@ class ArtifactSettings:
                     f" did you mean {nearest_name(name, known)!r}?"
                 )
         return cls(**settings)
+
+
+def _check_names(headers: Mapping[str, str]) -> None:
+    for name in headers:
+        if not _NAME.fullmatch(name) or name.lower() in _OURS:
+            raise ConfigurationError(
+                f"headers can't hold {name!r}"
+                + ("; use user_agent" if name.lower() == "user-agent" else "")
+            )

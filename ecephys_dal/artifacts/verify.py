@@ -174,13 +174,17 @@ def _find_superblock(view: _View) -> int:
     with suppress(_UnseenError):
         for at in _superblock_places(2**63):
             if view.read(at, 8) == _HDF5_SIGNATURE:
-                view.needed = at + 8
                 return at
     raise _UntoldError
 
 
 _NPY_LENGTHS = {1: 2, 2: 4, 3: 4}  # version -> bytes of the length of the header
-_NPY_MAX_HEADER = 10_000  # NumPy's own limit: Python can't parse any text at bounded cost
+_NPY_MAX_HEADER = 10_000  # NumPy's own limit
+# Of other text, such as a thousand calls or operators in a row, Python's parser may die.
+_NPY_HEADER = re.compile(
+    r"""(?:[ub]?'(?:[^'\\]|\\.)*'|[ub]?"(?:[^"\\]|\\.)*"|\d+L?(?!\d)|True|False|None|[\s{(\[,:]"""
+    r"""|[})\]](?!\s*[(\[{]))*"""
+)
 _PYTHON_2_LONG = re.compile(r"(?<=\d)L(?=[,)])")
 
 
@@ -204,6 +208,8 @@ def _read_npy(view: _View) -> None:
 
 
 def _parsed_npy(text: str) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
+    if not _NPY_HEADER.fullmatch(text):
+        raise ValueError("no literals of a dict")
     try:
         header = ast.literal_eval(text)
     except SyntaxError:
@@ -293,8 +299,4 @@ _BY_SUFFIX = {
     ".tif": FileFormat.TIFF,
     ".tiff": FileFormat.TIFF,
 }
-_READERS = {
-    FileFormat.HDF5: _read_hdf5,
-    FileFormat.NPY: _read_npy,
-    FileFormat.TIFF: _read_tiff,
-}
+_READERS = {FileFormat.HDF5: _read_hdf5, FileFormat.NPY: _read_npy, FileFormat.TIFF: _read_tiff}

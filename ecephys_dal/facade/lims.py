@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from typing_extensions import override
 
@@ -10,11 +10,12 @@ from ecephys_dal.artifacts import (
     ArtifactClient,
     ArtifactSettings,
     AsyncArtifactClient,
-    route_of,
+    locate,
 )
 from ecephys_dal.config import DbCredentials
 from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.facade.files import FileMethods
 from ecephys_dal.facade.interface import EcephysProjectApi
 from ecephys_dal.filters import (
     ChannelFilter,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ecephys_dal.filters import Day, Ids, Names
-    from ecephys_dal.models import WellKnownFile
+    from ecephys_dal.models import Stimulus, WellKnownFile
 
 __all__ = ["EcephysProjectLimsApi", "Streams"]
 
@@ -60,7 +61,7 @@ class Streams(Protocol):
         """Return the bytes of the file at this path of the web application."""
 
 
-class EcephysProjectLimsApi(EcephysProjectApi):
+class EcephysProjectLimsApi(FileMethods, EcephysProjectApi):
     """The tables and files of LIMS, as AllenSDK's class of this name gives them.
 
     Parameters
@@ -234,8 +235,8 @@ class EcephysProjectLimsApi(EcephysProjectApi):
     def _get_template(self, name: str) -> Iterable[bytes]:
         spec = TemplateFilter(names=[name], namespaces=[self.STIMULUS_TEMPLATE_NAMESPACE])
         stimulus = TemplateRepository(self.postgres_engine).one(spec)
-        return self._stream(cast("WellKnownFile", stimulus.well_known_file))  # by its join
+        return self._stream(stimulus)
 
-    def _stream(self, record: WellKnownFile) -> Iterable[bytes]:
-        stream: Iterable[bytes] = self.app_engine.stream(route_of(record))
+    def _stream(self, record: WellKnownFile | Stimulus) -> Iterable[bytes]:
+        stream: Iterable[bytes] = self.app_engine.stream(locate(record))
         return stream

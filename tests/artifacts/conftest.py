@@ -5,15 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 
 from ecephys_dal import ArtifactSettings
+from ecephys_dal.artifacts.manifest import MANIFEST
 
-NWB = b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 2000
+
+def _hdf5() -> bytes:
+    written = BytesIO()
+    with h5py.File(written, "w") as file:
+        file["noise"] = np.random.default_rng(0).integers(256, size=500_000, dtype=np.uint8)
+    return written.getvalue()
+
+
+NWB = _hdf5()
 ROUTE = "well_known_files/download/7?wkf_id=7"
+
+
+def visible(folder: Path) -> list[str]:
+    """List what a folder holds, but for the record of what was fetched into it."""
+    return sorted(path.name for path in folder.iterdir() if path.name != MANIFEST)
+
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 

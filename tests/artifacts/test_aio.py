@@ -11,7 +11,7 @@ from threading import Event
 import pytest
 
 from ecephys_dal import ArtifactNotFoundError, AsyncArtifactClient
-from tests.artifacts.conftest import NWB, ROUTE, ScriptedServer, answer
+from tests.artifacts.conftest import NWB, ROUTE, ScriptedServer, answer, visible
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_file_is_written_whole_or_not_at_all(
         with pytest.raises(ArtifactNotFoundError):
             client.write_bytes(tmp_path / "b.nwb", client.stream(ROUTE))
     assert (tmp_path / "a.nwb").read_bytes() == NWB
-    assert [p.name for p in tmp_path.iterdir()] == ["a.nwb"]
+    assert visible(tmp_path) == ["a.nwb"]
 
 
 def test_writing_works_inside_a_running_loop(client: AsyncArtifactClient, tmp_path: Path) -> None:

@@ -177,6 +177,7 @@ def test_a_cut_superblock_still_needs_its_rest() -> None:
         np.arange(600, dtype=">i4").reshape(20, 30),
         np.asfortranarray(np.ones((7, 11, 13), np.float32)),
         np.array(["VISp", "LGd"] * 100),
+        np.zeros(4, [("µV \\ '", "<f4"), ('"', "<f4")]),
         np.array(5.0),
         np.arange("2018-06-27", "2018-08-27", dtype="M8[D]"),
         np.zeros(40, [("peak", "<f4"), ("channel", "<i2", (3,)), ("where", [("x", "<f8")])]),
@@ -217,6 +218,12 @@ def header(text: str) -> bytes:
     return b"\x93NUMPY\x01\0" + struct.pack("<H", len(text)) + text.encode()
 
 
+def test_a_header_that_numpy_would_not_read_either_still_counts() -> None:
+    text = "{'descr': '<f8', 'fortran_order': False, 'shape': (3,)}".ljust(10_001)
+    assert needed(NPY, header(text)) == 10 + len(text)
+    assert needed(NPY, header(text[:-1])) == 10 + len(text) - 1 + 24
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -226,12 +233,17 @@ def header(text: str) -> bytes:
         "{'descr': '<f8', 'fortran_order': False, 'shape': (-3,)}",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (True,)}",
         "{'descr': '<f8', 'fortran_order': False, 'shape': 3}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': [3]}",
         "{'descr': '<q9', 'fortran_order': False, 'shape': (3,)}",
         "{'descr': 'U2147483647', 'fortran_order': False, 'shape': (3,)}",
         "{'descr': __import__('os'), 'fortran_order': False, 'shape': (3,)}",
         "(" * 9000,
         "-" * 9000 + "1",
         "1+" * 4500 + "1",
+        "() " * 3000,
+        "[0]" * 3000,
+        "9" * 9000 + "x",
+        "'" * 8999,
         "\\d'",
         "\0",
     ],
@@ -341,12 +353,38 @@ def test_directories_that_share_a_huge_table_end() -> None:
     assert needed(TIFF, content) is not None
 
 
+def test_directories_that_name_each_other_are_not_piled_up() -> None:
+    """Each of many directories names all of them, many times."""
+    link = struct.Struct("<HHHIII")
+    n, names, start = 2**10, 2**16, 8 + 4 * 2**16
+    ats = np.arange(start, start + n * link.size, link.size, dtype="<u4")
+    content = b"II*\0" + struct.pack("<I", start) + np.resize(ats, names).tobytes()
+    content += link.pack(1, 330, 4, names, 8, 0) * n
+    tracemalloc.start()
+    assert needed(TIFF, content) is not None
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 32 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [
+        *((1, 1), (2, 1), (3, 2), (4, 4), (5, 8), (6, 1), (7, 1), (8, 2), (9, 4), (10, 8)),
+        *((11, 4), (12, 8), (13, 4), (16, 8), (17, 8), (18, 8)),
+    ],
+)
+def test_values_outside_of_a_directory_count(kind: int, size: int) -> None:
+    assert needed(TIFF, chain((700, kind, 9, 5000))) == 5000 + 9 * size
+
+
 def test_claims_of_a_tiff_are_not_allocated() -> None:
     many = 2**32 - 1
     big = b"II+\0" + struct.pack("<HHQ", 8, 0, 16)
     tracemalloc.start()
     strips = needed(TIFF, chain((273, 4, many, 100), (279, 4, many, 100)))
     assert strips == 100 + 4 * many
+    assert needed(TIFF, chain((279, 4, 1, 0), (273, 4, 2**22, 100))) == 100 + 2**24
     assert needed(TIFF, big + struct.pack("<Q", 2**60)) == 16 + 8 + 20 * 2**60 + 8
     assert needed(TIFF, b"II+\0" + struct.pack("<HHQ", 8, 0, 2**64 - 1)) == 2**64 - 1 + 8
     _, peak = tracemalloc.get_traced_memory()

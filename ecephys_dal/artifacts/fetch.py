@@ -1,0 +1,239 @@
+"""Drive a transfer by blocking requests: the one place that asks, reads and tries again."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import requests
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
+from urllib3.exceptions import HTTPError
+
+from ecephys_dal.artifacts.redirects import is_redirect, next_url, same_origin
+from ecephys_dal.artifacts.refusals import Transient, permanent
+from ecephys_dal.errors import ArtifactTransferError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ecephys_dal.artifacts.connections import Interruption
+    from ecephys_dal.artifacts.settings import ArtifactSettings
+    from ecephys_dal.artifacts.transfer import Transfer
+    from ecephys_dal.errors import ArtifactCorruptError
+
+__all__ = ["Fetch", "answers_for", "request"]
+
+_NO_HEAD = frozenset({405, 501})
+
+
+class Fetch:
+    """One transfer, and the connections it uses.
+
+    Parameters
+    ----------
+    http : requests.Session
+        The connections.
+    settings : ArtifactSettings
+        How to ask.
+    transfer : Transfer
+        Decides.
+    interruption : Interruption
+        Ends it from another thread.
+    """
+
+    def __init__(
+        self,
+        http: requests.Session,
+        settings: ArtifactSettings,
+        transfer: Transfer,
+        interruption: Interruption,
+    ) -> None:
+        self.transfer, self.interruption = transfer, interruption
+        self._http, self._settings = http, settings
+        self._failure: Transient | None = None
+
+    def ask(self) -> requests.Response:
+        """Ask until there is an answer that can be used: the one retry loop.
+
+        Returns
+        -------
+        requests.Response
+            Its body is for `pieces`, which must be used up or closed.
+
+        Raises
+        ------
+        ArtifactError
+            If there is none, or too many attempts in a row have brought no progress.
+        """
+        patience = self.transfer.patience
+        retrying = Retrying(
+            retry=retry_if_exception_type(Transient),
+            wait=lambda state: patience.wait(_error_of(state)),
+            stop=lambda state: patience.exhausted or patience.overdue(state.upcoming_sleep),
+            sleep=self.interruption.pause,
+            reraise=True,
+        )
+        try:
+            return retrying(self._attempt)
+        except Transient as error:
+            raise ArtifactTransferError(
+                f"{error}; gave up after {patience.attempts} attempts, of which the last"
+                f" {patience.fruitless} brought nothing; try again later",
+                url=self.transfer.url,
+                attempts=patience.attempts,
+                received=self.transfer.offset,
+            ) from error.__cause__
+
+    def reject(self, error: ArtifactCorruptError) -> None:
+        """Begin anew after bytes that were wrong, at the next `ask`; once."""
+        self._failure = self.transfer.reject(error)
+        self.transfer.fail(self._failure)
+
+    def _attempt(self) -> requests.Response:
+        # A body that broke off is a failure to be waited for like any other.
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+        try:
+            response = self._send()
+            try:
+                self.transfer.answer(response.status_code, response.reason, response.headers)
+            except BaseException:
+                response.close()
+                raise
+        except Transient as error:
+            self.transfer.fail(error)
+            raise
+        return response
+
+    def _send(self) -> requests.Response:
+        """Ask, and follow redirections."""
+        wanted, url, hops = self.transfer.fields(), self.transfer.url, 0
+        while True:
+            self.interruption.check()
+            response = self._request(url, wanted)
+            if not is_redirect(response.status_code, response.headers):
+                return response
+            response.close()
+            url, hops = next_url(url, response.headers, hops), hops + 1
+
+    def _request(self, url: str, wanted: dict[str, str]) -> requests.Response:
+        origin = self.transfer.url
+        try:
+            with self.interruption.watching():
+                return request(self._http, self._settings, "GET", url, wanted, origin=origin)
+        except (requests.ConnectionError, requests.Timeout) as error:
+            self.interruption.check()
+            if isinstance(root := _root_of(error), ssl.SSLCertVerificationError):
+                raise permanent(url, f"shows a certificate that is not trusted: {root}") from error
+            raise self.transfer.passing(
+                f"can't be reached ({root}); check host and network"
+            ) from error
+        except (requests.RequestException, HTTPError, ValueError) as error:
+            raise permanent(url, f"can't be asked for: {error}") from error
+
+    def pieces(self, response: requests.Response) -> Iterator[bytes | memoryview]:
+        """Yield what an answer brings that is new; a failure is kept for the next `ask`."""
+        try:
+            while piece := self._read(response):
+                if new := self.transfer.feed(piece, self._seconds):
+                    yield new
+            self.interruption.check()
+            response.raw.drain_conn()  # of nothing, but only then is the connection used again
+            self.transfer.end()
+        except Transient as error:
+            self.transfer.fail(error)
+            self._failure = error
+        finally:
+            self.interruption.forget()
+            response.close()
+
+    def _read(self, response: requests.Response) -> bytes:
+        """Read what is there, so that each failure keeps what had arrived."""
+        self.interruption.check()
+        started = time.perf_counter()
+        try:
+            piece: bytes = response.raw.read1(self._settings.chunksize, decode_content=False)
+        except HTTPError as error:
+            self.interruption.check()
+            raise self.transfer.passing(f"broke off ({_root_of(error)})") from error
+        self._seconds = time.perf_counter() - started
+        return piece
+
+
+def request(
+    http: requests.Session,
+    settings: ArtifactSettings,
+    method: str,
+    url: str,
+    wanted: dict[str, str],
+    *,
+    origin: str,
+) -> requests.Response:
+    """Make one request; what may be secret goes to the origin only.
+
+    Parameters
+    ----------
+    http : requests.Session
+        The connections.
+    settings : ArtifactSettings
+        How to ask.
+    method, url : str
+        What to ask.
+    wanted : dict of str to str
+        Header fields of ours.
+    origin : str
+        A URL of the web application.
+
+    Returns
+    -------
+    requests.Response
+        Whose body was not read.
+    """
+    at_home = same_origin(url, origin)
+    agent = settings.user_agent or f"ecephys_dal/{version('ecephys_dal')}"
+    own = (settings.current("headers") or {}) if at_home else {}
+    auth = settings.current("auth") if at_home else None
+    return http.request(
+        method,
+        url,
+        headers={**own, "User-Agent": agent, **wanted},
+        auth=None if auth is None else tuple(auth),
+        verify=settings.verify,
+        proxies=settings.current("proxies"),
+        timeout=(settings.connect_timeout, settings.read_timeout),
+        stream=True,
+        allow_redirects=False,
+    )
+
+
+def _error_of(state: RetryCallState) -> BaseException | None:
+    return None if state.outcome is None else state.outcome.exception()
+
+
+def _root_of(error: BaseException) -> BaseException:
+    """Return what went wrong, of the layers that requests and urllib3 wrap around it."""
+    if error.args and isinstance(error.args[0], BaseException):  # so requests wraps urllib3's
+        error = error.args[0]
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def answers_for(http: requests.Session, settings: ArtifactSettings, url: str) -> bool:
+    """Tell whether the web application has a file for us; its bytes are not fetched."""
+    origin, hops = url, 0
+    try:
+        while True:
+            response = request(http, settings, "HEAD", url, {}, origin=origin)
+            if response.status_code in _NO_HEAD:
+                response.close()
+                response = request(http, settings, "GET", url, {}, origin=origin)
+            response.close()
+            if not is_redirect(response.status_code, response.headers):
+                return response.status_code == 200
+            url, hops = next_url(url, response.headers, hops), hops + 1
+    except (requests.RequestException, HTTPError, ValueError, ArtifactTransferError):
+        return False

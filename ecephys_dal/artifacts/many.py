@@ -1,0 +1,88 @@
+"""Download many files at once, each with its own fate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecephys_dal.artifacts.download import Download
+from ecephys_dal.artifacts.locate import Artifact
+from ecephys_dal.artifacts.progress import bar_of_all
+from ecephys_dal.artifacts.report import DownloadReport
+from ecephys_dal.errors import ArtifactError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ecephys_dal.artifacts.client import ArtifactClient
+    from ecephys_dal.artifacts.connections import Interruption
+
+__all__ = ["download_all"]
+
+
+def download_all(
+    client: ArtifactClient,
+    wanted: Iterable[str] | Mapping[str, str | Path],
+    folder: str | Path | None,
+    interruption: Interruption,
+    *,
+    refresh: bool,
+) -> list[DownloadReport]:
+    """Fetch files in parallel, as `ArtifactClient.download_many` does."""
+    targets = _targets(wanted, folder)
+    with bar_of_all(client.settings, len(targets)) as bar:
+
+        def fetch(artifact: Artifact, target: Path) -> DownloadReport:
+            interruption.check()
+            download = Download(client, artifact, target, interruption, lasting_bar=False)
+            try:
+                return download.run(refresh=refresh)
+            except ArtifactError as error:
+                return DownloadReport(path=target, url=client.url_of(artifact), error=error)
+            finally:
+                bar.update()
+
+        pool = ThreadPoolExecutor(client.settings.max_parallel, "ecephys_dal-download")
+        try:
+            futures = [pool.submit(fetch, artifact, target) for artifact, target in targets]
+            return [future.result() for future in futures]
+        except BaseException:
+            interruption.set()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _targets(
+    wanted: Iterable[str] | Mapping[str, str | Path], folder: str | Path | None
+) -> list[tuple[Artifact, Path]]:
+    """Say where each file goes."""
+    if isinstance(wanted, str):
+        raise ConfigurationError(f"wanted={wanted!r} is one file; give a list of it")
+    if isinstance(wanted, Mapping):
+        base = Path(folder or "")
+        targets = [(Artifact.of(one), base / path) for one, path in wanted.items()]
+    elif folder is None:
+        raise ConfigurationError("folder is missing: name one, or give a mapping to paths")
+    else:
+        targets = [(one, Path(folder, _name(one))) for one in map(Artifact.of, wanted)]
+    _check_distinct([path for _, path in targets])
+    return targets
+
+
+def _name(artifact: Artifact) -> str:
+    if artifact.id is None or not artifact.filename:
+        raise ConfigurationError(
+            f"{artifact!r} has no id and filename to name it by; give a mapping to paths"
+        )
+    return f"{artifact.id}_{Path(artifact.filename).name}"
+
+
+def _check_distinct(paths: list[Path]) -> None:
+    seen: set[Path] = set()
+    for path in paths:
+        if path in seen:
+            raise ConfigurationError(f"two files would be written to {path}")
+        seen.add(path)
