@@ -187,7 +187,7 @@ class Download:
     def _fetched(self, landing: Landing) -> DownloadReport:
         """Fetch the file from the web application."""
         with closing(landing), self._bar() as bar:
-            version, resumed_from = landing.resume() or (UNKNOWN, 0)
+            version, resumed_from = landing.resume(self._artifact.size) or (UNKNOWN, 0)
             fetch = self._fetch(version=version, offset=resumed_from)
             while True:
                 partial = self._complete(fetch, landing, bar)

@@ -36,7 +36,7 @@ class Inspection:
 
     def __init__(self, url: str, artifact: Artifact) -> None:
         self.url, self.file_format = url, artifact.file_format
-        suffix = PurePosixPath(artifact.filename or ".html").suffix.lower()
+        suffix = PurePosixPath(artifact.filename or "").suffix.lower()
         self._page_is_wrong = suffix not in _PAGES
         self._head = bytearray()
         self._expected: dict[str, AnnouncedDigest] = {}
@@ -64,7 +64,7 @@ class Inspection:
     def _check_beginning(self, start: bytes) -> None:
         if self.file_format is None:
             if self._page_is_wrong and looks_like_html(start):
-                raise corrupt(self.url, "beginning", "a file", start[:32])
+                raise corrupt(self.url, "beginning", "no web page", start[:32])
         elif not self._can_begin(self.file_format, start):
             raise corrupt(self.url, "beginning", self.file_format.name, start[:32])
 
@@ -72,7 +72,9 @@ class Inspection:
     def _can_begin(file_format: FileFormat, start: bytes) -> bool:
         if len(start) >= _LONGEST_MAGIC:
             return file_format.begins(start)
-        return any(magic.startswith(start) for magic in file_format.value)
+        return any(
+            magic.startswith(start) or start.startswith(magic) for magic in file_format.value
+        )
 
     def needed_bytes(self) -> int | None:
         """Return how long the file is at least, as far as its beginning tells."""

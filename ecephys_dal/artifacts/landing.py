@@ -44,9 +44,15 @@ class Landing:
         self._partial: Partial | None = None
         self._restarts = 0
 
-    def resume(self) -> tuple[Version, int] | None:
-        """Open what an earlier download left; return its version and how many bytes it has."""
-        version = Partial.version_to_resume(self._target, self._url)
+    def resume(self, size: int | None) -> tuple[Version, int] | None:
+        """Open what an earlier download left of a file of this size, if that is known.
+
+        Returns
+        -------
+        (Version, int) or None
+            Which version, and how many bytes of it.
+        """
+        version = Partial.version_to_resume(self._target, self._url, size)
         if version is None:
             return None
         self._partial = self._opened(version)

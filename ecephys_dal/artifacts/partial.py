@@ -87,17 +87,22 @@ class Partial:
             self._note.write_text(json.dumps(note), encoding="utf-8")
 
     @classmethod
-    def version_to_resume(cls, target: Path, url: str) -> Version | None:
-        """Return the version that most is there of, from an earlier download."""
+    def version_to_resume(cls, target: Path, url: str, size: int | None) -> Version | None:
+        """Return the version that most is there of, from an earlier download of so many bytes."""
         found: dict[Version, int] = {}
         for note in target.parent.glob(f"{escape(_stem(target))}*.part.json"):
             with suppress(OSError, ValueError, KeyError, TypeError):
                 said = json.loads(note.read_text(encoding="utf-8"))
                 if (said["target"], said["url"]) == (target.name, url) and said["etag"]:
-                    size = note.with_suffix("").stat().st_size
-                    found[Version(said["etag"], said["total"])] = size
-        begun = [version for version, size in found.items() if size]
-        return max(begun, key=found.__getitem__, default=None)
+                    there = note.with_suffix("").stat().st_size
+                    found[Version(said["etag"], said["total"])] = there
+        whole = Version(total=size)
+        usable = [
+            version
+            for version, there in found.items()
+            if there and version.agrees(whole) and there <= (version.total or there)
+        ]
+        return max(usable, key=found.__getitem__, default=None)
 
     @property
     def size(self) -> int:

@@ -90,10 +90,13 @@ class Transfer:
         self.inspection = Inspection(url, artifact)
         self.evidence: list[str] = []
         self.received = self.restarts = 0
-        self.complete = offset > 0 and offset == self.total
+        self.complete = False
         self._asked_for_part = self._only_whole = self._rejected = False
         self._odd_parts = 0
         self.body = Body()
+        if offset > 0 and offset == self.total:
+            self.evidence.append("size of its version")
+            self._finish()
 
     @property
     def total(self) -> int | None:
@@ -114,14 +117,7 @@ class Transfer:
         return wanted
 
     def answer(self, status: int, reason: str, fields: Fields) -> None:
-        """Decide what an answer means.
-
-        Parameters
-        ----------
-        status, reason : int, str
-            Its status.
-        fields : mapping of str to str
-            Its header fields; names in any case.
+        """Decide what an answer means, by its status and its header fields, in any case.
 
         Raises
         ------
@@ -138,20 +134,7 @@ class Transfer:
             raise refusal_of_status(self.url, status, reason, fields, self.offset)
 
     def feed(self, piece: bytes, seconds: float) -> bytes | memoryview:
-        """Take a piece of the body, and return what of it is to be passed on.
-
-        Parameters
-        ----------
-        piece : bytes
-            As it was read.
-        seconds : float
-            How long reading it took.
-
-        Returns
-        -------
-        bytes or memoryview
-            May be empty.
-        """
+        """Take a piece of the body that took so long to read; return what is to be passed on."""
         self.received += len(piece)
         self.patience.read(len(piece), seconds, self.offset)
         new = self.body.take(piece)
@@ -170,19 +153,24 @@ class Transfer:
     def end(self) -> None:
         """Decide what it means that the body has ended."""
         self.body.check_end(self.offset)
-        ends = [end for end in (self.total, self.stop) if end is not None]
-        goal = min(ends, default=None)
-        if goal is None and not self.body.framed:
-            goal = self.inspection.needed_bytes()
-        if self.offset < (1 if goal is None else goal):
-            if self.body.stop is not None and self.offset:
-                return  # a part that is legally shorter than what was asked for
+        goal = self._goal()
+        short = self.offset < (1 if goal is None else goal)
+        if short and (self.body.stop is None or self.offset == 0):
             raise self.passing(f"sent {self.offset} of {goal or '?'} bytes")
         try:
-            self.evidence += self.body.compare() if self.body.length == self.offset else []
-            self._finish()
+            agreed = self.body.compare()
+            if not short:  # else it was a part that is legally shorter than what was asked for
+                self.evidence += agreed if self.body.length == self.offset else []
+                self._finish()
         except ArtifactCorruptError as error:
             raise self.reject(error) from error
+
+    def _goal(self) -> int | None:
+        """Return the offset to be reached, None if nothing tells."""
+        ends = [end for end in (self.total, self.stop) if end is not None]
+        if not ends and not self.body.framed:
+            return self.inspection.needed_bytes()
+        return min(ends, default=None)
 
     def _finish(self) -> None:
         if self.stop is None:

@@ -58,10 +58,7 @@ class MalformedError(ValueError):
 
 
 def looks_like_html(start: bytes) -> bool:
-    """Tell whether a file that begins so is a web page, such as a login form or an error.
-
-    Meant for a file of no known format, whose name isn't that of a page.
-    """
+    """Tell whether a file that begins so is a web page: for one of no format, not named so."""
     return _HTML.match(start) is not None
 
 
@@ -229,8 +226,7 @@ _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 _TIFF_SIZES |= {16: 8, 17: 8, 18: 8}
 _TIFF_UNSIGNED = {3, 4, 13, 16, 18}
 _TIFF_PIECES = ((273, 279), (324, 325))  # tags of offsets and byte counts: of strips, of tiles
-_TIFF_SUB_IFDS = 330
-_TIFF_MAX_IFDS = 2**16
+_TIFF_SUB_IFDS, _TIFF_MAX_IFDS = 330, 2**16
 
 
 class _Layout(NamedTuple):
@@ -277,7 +273,7 @@ def _read_ifd(view: _View, layout: _Layout, at: int) -> list[int]:
         offsets = _numbers(view, layout, entries.get(of_offsets))
         sizes = _numbers(view, layout, entries.get(of_sizes))[: len(offsets)]
         view.reaches(int((offsets[: len(sizes)] + sizes).max(initial=0)))
-    others = _numbers(view, layout, entries.get(_TIFF_SUB_IFDS))[:_TIFF_MAX_IFDS]
+    others = _numbers(view, layout, entries.get(_TIFF_SUB_IFDS))[:256]  # a pyramid has some
     return [*layout.pointer.unpack(content[size:]), *others.tolist()]
 
 
