@@ -1,0 +1,205 @@
+"""Which files there are, and where: what the facade has beyond AllenSDK's interface."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ecephys_dal.artifacts import locate
+from ecephys_dal.errors import InvalidFilterError, nearest_name
+from ecephys_dal.filters import FileFilter, checked_id
+from ecephys_dal.frames import FrameColumn
+from ecephys_dal.models import WellKnownFile
+from ecephys_dal.repositories import FileRepository
+from ecephys_dal.repositories.files import ON_NO_OLDER_RUN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pandas import DataFrame
+
+    from ecephys_dal.artifacts import Artifact
+    from ecephys_dal.database import Database
+    from ecephys_dal.filters import Ids, Names
+
+__all__ = ["FileMethods"]
+
+
+class FileMethods:
+    """List well-known files, find those of a type, and fetch any of them."""
+
+    postgres_engine: Database
+    app_engine: Any
+
+    def list_files(  # noqa: PLR0913 - one record or many, of each kind
+        self,
+        file_ids: Ids = None,
+        session_ids: Ids = None,
+        probe_ids: Ids = None,
+        run_ids: Ids = None,
+        types: Names = None,
+        *,
+        session_id: int | None = None,
+        probe_id: int | None = None,
+        run_id: int | None = None,
+        check: bool = True,
+    ) -> DataFrame:
+        """Return the records of well-known files; no rule hides any.
+
+        Parameters
+        ----------
+        file_ids : collection of int, optional
+            Only these files.
+        session_ids, probe_ids, run_ids : collection of int, optional
+            Only files of these sessions, probes or analysis runs: on themselves and on what
+            belongs to them.
+        types : collection of str, optional
+            Only files of these types, by LIMS' names, as ``EcephysSortedSpikeTimes``.
+        session_id, probe_id, run_id : int, optional
+            The same for one record.
+        check : bool
+            Find out which files can be reached. That takes a request for each that is not visible
+            on a mounted file system, so switch it off to list very many.
+
+        Returns
+        -------
+        DataFrame, shape (n_files, 12)
+            Indexed by ``id``, ascending.
+
+            - owner : string. The model of what it is attached to, as ``EcephysAnalysisRun``.
+            - owner_id : float64. The id of what it is attached to.
+            - type : string.
+            - name : string. The file's name.
+            - size : float64, bytes. As LIMS has it.
+            - run : float64. The analysis run that it is of, itself or by way of a probe's part.
+            - run_is_current : boolean. That run is in force; NA without one.
+            - ecephys_session_id : float64. The session that it is of.
+            - ecephys_probe_id : float64. The probe that it is of.
+            - storage_directory : string. On the institute's file system.
+            - published_at : datetime64[ns].
+            - reachable : boolean. It is visible on a mounted file system, or the web application
+              answers for it; NA if that was not checked.
+
+        Raises
+        ------
+        InvalidFilterError
+            If an argument can't be meant, or one kind of record is named in two ways.
+
+        Notes
+        -----
+        From well_known_files, well_known_file_types, ecephys_sessions, ecephys_probes,
+        ecephys_analysis_runs and ecephys_analysis_run_probes. AllenSDK has no such method.
+        """
+        spec = FileFilter(
+            file_ids=file_ids,
+            session_ids=_one_or_many("session_id", session_id, session_ids),
+            probe_ids=_one_or_many("probe_id", probe_id, probe_ids),
+            run_ids=_one_or_many("run_id", run_id, run_ids),
+            types=types,
+        )
+        files = FileRepository(self.postgres_engine).frame(spec)
+        ask = getattr(self.app_engine, "reachable", None) if check else None
+        answers: Sequence[bool | None] = ask(_listed(files)) if ask else [None] * len(files)
+        listed: DataFrame = files.assign(reachable=FrameColumn("reachable", bool).array(answers))
+        return listed
+
+    def locate(
+        self,
+        *,
+        session_id: int | None = None,
+        probe_id: int | None = None,
+        run_id: int | None = None,
+        type: str,  # noqa: A002 - as LIMS calls it
+        current: bool = True,
+    ) -> list[Artifact]:
+        """Return the files of one type that a session, probe or analysis run has.
+
+        Parameters
+        ----------
+        session_id, probe_id, run_id : int, optional
+            Of this record, as for `list_files`: one of them at least; of all that are given.
+        type : str
+            LIMS' name of the type, as ``EcephysStimulusTable`` or ``EcephysRigSync``.
+        current : bool
+            Leave out those on an analysis run that is not in force.
+
+        Returns
+        -------
+        list of Artifact, length n_files
+            Ascending by id. Each is a route, for ``stream``, ``download`` and ``download_many``
+            of an `ArtifactClient`.
+
+        Raises
+        ------
+        InvalidFilterError
+            If no record is named, or there is no such type; the nearest one is named.
+        """
+        if session_id is probe_id is run_id is None:
+            raise InvalidFilterError("name a record: give a session_id, probe_id or run_id")
+        spec = FileFilter(
+            session_ids=_one_or_many("session_id", session_id),
+            probe_ids=_one_or_many("probe_id", probe_id),
+            run_ids=_one_or_many("run_id", run_id),
+            types=[type],
+        )
+        repository = FileRepository(self.postgres_engine)
+        found = repository.entities(spec, where=ON_NO_OLDER_RUN if current else ())
+        if not found:
+            _check_type(type, repository.types())
+        return [locate(record) for record in found]
+
+    def get_file(self, file_id: int) -> Iterable[bytes]:
+        """Return any well-known file, as a stream of its bytes.
+
+        Parameters
+        ----------
+        file_id : int
+            An id of `list_files`.
+
+        Returns
+        -------
+        iterable of bytes
+            As of `get_session_data`.
+
+        Raises
+        ------
+        RecordNotFoundError
+            If there is no such record.
+        """
+        record = FileRepository(self.postgres_engine).get(checked_id("file_id", file_id))
+        stream: Iterable[bytes] = self.app_engine.stream(locate(record))
+        return stream
+
+
+def _one_or_many(name: str, one: int | None, many: Ids = None) -> Ids:
+    if one is None:
+        return many
+    if many is not None:
+        raise InvalidFilterError(f"both {name} and {name}s are given; give one of them")
+    return [checked_id(name, one)]
+
+
+def _listed(files: DataFrame) -> list[Artifact]:
+    """Return the files of a table, without asking the database again."""
+    columns = (files[name] for name in ("name", "storage_directory", "size"))
+    return [
+        locate(
+            WellKnownFile(
+                id=int(file_id),
+                filename=_stored(name),
+                storage_directory=_stored(folder),
+                size=None if _stored(size) is None else int(size),
+            )
+        )
+        for file_id, name, folder, size in zip(files.index, *columns, strict=True)
+    ]
+
+
+def _stored(value: Any) -> Any:
+    return None if value != value else value  # noqa: PLR0124 - only NaN does not equal itself
+
+
+def _check_type(name: str, known: Sequence[str]) -> None:
+    if known and name not in known:
+        raise InvalidFilterError(
+            f"no well-known file is of type {name!r}; did you mean {nearest_name(name, known)!r}?"
+        )
