@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import sys
@@ -9,9 +10,8 @@ from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from shutil import copyfileobj
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["ArtifactServer"]
 
 _DOWNLOAD = re.compile(r"/well_known_files/download/(\d+)")
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+_BLOCK = 1024 * 1024
 _NOT_FOUND = b"<html><body><h1>The page you were looking for doesn't exist.</h1></body></html>"
 
 
@@ -44,7 +46,8 @@ class ArtifactServer:
     Notes
     -----
     A context manager: the port is open from the construction on, requests are answered inside
-    the block, and no thread or socket outlives it. The header Range is not honoured.
+    the block, and no thread or socket outlives it. A strong ETag is sent, and ranges
+    are, as ``open_artifact`` and a download that is resumed want them.
 
     Examples
     --------
@@ -127,19 +130,56 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append(self.path)
         file = self._file()
         if file is None:
-            self._head(HTTPStatus.NOT_FOUND, "text/html; charset=utf-8", len(_NOT_FOUND))
+            self._head(HTTPStatus.NOT_FOUND, len(_NOT_FOUND), "text/html; charset=utf-8")
             if with_body:
                 self.wfile.write(_NOT_FOUND)
             return
-        self._head(HTTPStatus.OK, "application/octet-stream", file.stat().st_size)
-        if with_body:
-            with file.open("rb") as opened:
-                copyfileobj(opened, self.wfile)
+        with file.open("rb") as opened:
+            found = os.fstat(opened.fileno())
+            self._give(
+                opened, found.st_size, f'"{found.st_mtime_ns:x}-{found.st_size:x}"', with_body
+            )
 
-    def _head(self, status: HTTPStatus, content_type: str, length: int) -> None:
+    def _give(self, opened: BinaryIO, size: int, etag: str, with_body: bool) -> None:
+        """Send the file, or the range of it that was asked for."""
+        fields = {"ETag": etag, "Accept-Ranges": "bytes"}
+        asked = self._range(size, etag)
+        first, stop = asked or (0, size)
+        if asked and first >= stop:
+            fields["Content-Range"] = f"bytes */{size}"
+            self._head(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, 0, **fields)
+            return
+        status = HTTPStatus.OK
+        if asked:
+            status = HTTPStatus.PARTIAL_CONTENT
+            fields["Content-Range"] = f"bytes {first}-{stop - 1}/{size}"
+        self._head(status, stop - first, **fields)
+        if with_body:
+            opened.seek(first)
+            for left in range(stop - first, 0, -_BLOCK):
+                self.wfile.write(opened.read(min(left, _BLOCK)))
+
+    def _range(self, size: int, etag: str) -> tuple[int, int] | None:
+        """Return the offsets between which to send, None if the whole is to be sent."""
+        asked = _RANGE.fullmatch(self.headers.get("Range", ""))
+        if asked is None or self.headers.get("If-Range", etag) != etag:
+            return None
+        return int(asked[1]), min(int(asked[2] or size) + 1, size)
+
+    def _head(
+        self,
+        status: HTTPStatus,
+        length: int,
+        content_type: str = "application/octet-stream",
+        **fields: str,
+    ) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(length))
+        for name, value in {
+            "Content-Type": content_type,
+            "Content-Length": str(length),
+            **fields,
+        }.items():
+            self.send_header(name, value)
         self.end_headers()
 
     def _file(self) -> Path | None:

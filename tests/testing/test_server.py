@@ -89,3 +89,29 @@ def test_it_is_quiet_even_if_a_client_goes_away(folder, capfd):
         connection.getresponse().read(1)
         connection.close()
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "first", "stop"),
+    [
+        ({}, 200, 0, len(BYTES)),
+        ({"Range": "bytes=1000-"}, 206, 1000, len(BYTES)),
+        ({"Range": "bytes=1000-1009"}, 206, 1000, 1010),
+        ({"Range": "bytes=0-999999999"}, 206, 0, len(BYTES)),
+        ({"Range": "bytes=1000-", "If-Range": '"another"'}, 200, 0, len(BYTES)),
+        ({"Range": f"bytes={len(BYTES)}-"}, 416, 0, 0),
+        ({"Range": "lines=1-2"}, 200, 0, len(BYTES)),
+    ],
+)
+def test_ranges_are_given_of_one_version(folder, asked, status, first, stop):
+    with ArtifactServer(folder) as server, requests.Session() as session:
+        etag = session.head(server.url + ROUTE, timeout=5).headers["ETag"]
+        answer = session.get(server.url + ROUTE, headers=asked, timeout=5)
+        (folder / "7" / "a file.nwb").write_bytes(b"changed")
+        assert session.head(server.url + ROUTE, timeout=5).headers["ETag"] != etag
+    assert answer.status_code == status
+    assert answer.content == BYTES[first:stop]
+    assert answer.headers["ETag"] == etag
+    if status != 200:
+        shown = f"{first}-{stop - 1}" if stop else "*"
+        assert answer.headers["Content-Range"] == f"bytes {shown}/{len(BYTES)}"
