@@ -53,7 +53,8 @@ class _Reader(io.RawIOBase):
         self._version = UNKNOWN
         self._places: list[Path] = []
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
-        self._block(0)
+        self._size = 0
+        self._block(0)  # which tells the version
         self._size = self._version.total or 0
         self.name = client.url_of(artifact)
         if path is not None:
