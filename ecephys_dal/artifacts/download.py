@@ -21,13 +21,13 @@ from ecephys_dal.artifacts.version import UNKNOWN
 from ecephys_dal.errors import ArtifactCorruptError, ArtifactError, ArtifactStorageError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
-
-    from tqdm import tqdm
 
     from ecephys_dal.artifacts.client import ArtifactClient
     from ecephys_dal.artifacts.connections import Interruption
     from ecephys_dal.artifacts.fetch import Fetch
+    from ecephys_dal.artifacts.progress import Bar
     from ecephys_dal.artifacts.report import Source
     from ecephys_dal.artifacts.transfer import Transfer
 
@@ -204,7 +204,7 @@ class Download:
             fetch.transfer.inspection.digests.want("sha256")
         return fetch
 
-    def _complete(self, fetch: Fetch, landing: Landing, bar: tqdm[Any]) -> Partial:
+    def _complete(self, fetch: Fetch, landing: Landing, bar: Bar) -> Partial:
         """Bring the whole file into a partial file."""
         transfer = fetch.transfer
         while not transfer.complete:
@@ -263,5 +263,5 @@ class Download:
     def _report(self, source: Source, **columns: Any) -> DownloadReport:
         return DownloadReport(path=self._target, url=self._url, source=source, **columns)
 
-    def _bar(self) -> tqdm[Any]:
+    def _bar(self) -> AbstractContextManager[Bar]:
         return bar_of(self._settings, self._artifact, stays=self._lasting_bar)

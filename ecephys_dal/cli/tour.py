@@ -46,8 +46,13 @@ metrics = api.get_unit_analysis_metrics(unit_ids=good.index)
 print(len(metrics.columns), "metrics of", len(metrics), "units, among them")
 print(metrics[["g_osi_dg", "pref_ori_dg", "p_value_rf", "on_screen_rf", "image_selectivity_ns"]])
 
-# The session's file (a small stand-in): spike times and stimuli.
-api.app_engine.write_bytes(folder / "session.nwb", api.get_session_data(session_id))
+# The files of the session, and whether they can be had.
+files = api.list_files(session_id=session_id)
+print(files[["owner", "type", "name", "size", "reachable"]])
+
+# One of them (a small stand-in): spike times and stimuli. A transfer that breaks off is resumed.
+(artifact,) = api.locate(session_id=session_id, type="EcephysNwb")
+print(api.app_engine.download(artifact, folder / "session.nwb"))
 with pynwb.NWBHDF5IO(folder / "session.nwb", "r") as file:
     nwb = file.read()
     print("session", nwb.identifier, "with", len(nwb.units), "units, the first of which fired at")

@@ -8,6 +8,7 @@ import re
 import runpy
 from dataclasses import fields
 from functools import cached_property
+from pathlib import Path
 
 import pytest
 from documentation import PAGES, ROOT, name_of, prose
@@ -16,6 +17,7 @@ import ecephys_dal
 from ecephys_dal import ArtifactSettings, EcephysProjectApi, EcephysProjectLimsApi
 
 COMPATIBILITY = ROOT / "docs" / "compatibility.md"
+DOWNLOADS = ROOT / "docs" / "downloads.md"
 PUBLIC = [name for name in ecephys_dal.__all__ if not name.startswith("__")]
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -63,9 +65,9 @@ def test_the_changelog_has_this_version():
     assert f"\n## [{ecephys_dal.__version__}] - " in changelog
 
 
-def rows(first_cell: str) -> dict[str, list[str]]:
-    """Return a table of the compatibility page, by the first cell of its rows."""
-    lines = COMPATIBILITY.read_text(encoding="utf-8").partition(f"| {first_cell} |")[2]
+def rows(first_cell: str, page: Path = COMPATIBILITY) -> dict[str, list[str]]:
+    """Return a table of a page, by the first cell of its rows."""
+    lines = page.read_text(encoding="utf-8").partition(f"| {first_cell} |")[2]
     table = lines.partition("\n\n")[0].splitlines()[2:]
     cells = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in table]
     return {row[0].strip("`"): [cell.strip() for cell in row[1:]] for row in cells}
@@ -92,9 +94,11 @@ def test_the_added_method_has_the_arguments_that_the_page_says():
 
 def test_every_setting_is_documented_with_its_default():
     documented = {
-        name: ast.literal_eval(row[0].strip("`")) for name, row in rows("setting").items()
+        name: ast.literal_eval(row[0].strip("`"))
+        for name, row in rows("setting", DOWNLOADS).items()
     }
-    assert documented == {field.name: field.default for field in fields(ArtifactSettings)}
+    assert list(documented) == [field.name for field in fields(ArtifactSettings)]
+    assert ArtifactSettings(**documented) == ArtifactSettings()
 
 
 def test_the_eight_departures_are_there():
