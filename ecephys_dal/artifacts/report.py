@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 __all__ = ["DownloadReport"]
 
 Source = Literal["web application", "file system", "present", ""]
+_SOURCES = {
+    "web application": "from the web application",
+    "file system": "copied from the file system",
+    "present": "there already",
+    "": "",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +86,14 @@ class DownloadReport:
     def __str__(self) -> str:
         if self.error is not None:
             return f"{self.path}: failed: {self.error}"
-        how = f"verified by {', '.join(self.verified_by)}" if self.verified_by else "not verified"
-        return (
-            f"{self.path}: {self.size} bytes from {self.source or 'nowhere'},"
-            f" {self.attempts} requests, resumed from byte {self.resumed_from}, {how}"
+        parts = [f"{self.path}: {self.size} bytes", _SOURCES[self.source]]
+        if self.attempts:
+            parts.append(f"{self.attempts} request{'s' if self.attempts > 1 else ''}")
+        if self.resumed_from:
+            parts.append(f"resumed from byte {self.resumed_from}")
+        if self.restarts:
+            parts.append(f"begun anew {self.restarts} times")
+        parts.append(
+            f"verified by {', '.join(self.verified_by)}" if self.verified_by else "not verified"
         )
+        return ", ".join(part for part in parts if part)

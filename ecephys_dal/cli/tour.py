@@ -48,7 +48,7 @@ print(metrics[["g_osi_dg", "pref_ori_dg", "p_value_rf", "on_screen_rf", "image_s
 
 # The files of the session, and whether they can be had.
 files = api.list_files(session_id=session_id)
-print(files[["owner", "type", "name", "size", "reachable"]])
+print(files[["type", "size", "reachable"]])
 
 # One of them (a small stand-in): spike times and stimuli. A transfer that breaks off is resumed.
 (artifact,) = api.locate(session_id=session_id, type="EcephysNwb")
