@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from ecephys_dal.errors import ConfigurationError
 
@@ -63,9 +64,9 @@ class Mounts:
         if isinstance(value, Mounts):
             return value
         try:
-            pairs = _split(value) if isinstance(value, str) else _items(value)
+            pairs = _items(value) if not isinstance(value, str) else _split(value)
             return cls(tuple(sorted(_checked(pairs))))
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ConfigurationError(
                 f"mounts={value!r}: {error}; give for example {{'/allen': '/mnt/allen'}} or "
                 "'/allen=/mnt/allen', several separated by ';'"
@@ -85,7 +86,7 @@ class Mounts:
             None where either is missing, the stored path isn't absolute or climbs with ``..``,
             or this machine has no paths of its form. Whether there is a file is not looked up.
         """
-        if not storage_directory or not filename or not filename.strip("/\\"):
+        if not storage_directory or not filename or not filename.strip("/\\."):
             return None
         text = local_path(f"{storage_directory}/{filename}", self.pairs)
         path = None if text is None else Path(text)
@@ -167,9 +168,8 @@ def _join(target: str, parts: list[str]) -> str:
         target = target.replace("/", "\\")
     if not parts:
         return target
-    windows = _DRIVE.match(target) or target.startswith("\\\\")
-    separator = "\\" if windows else "/"
-    return separator.join([target.rstrip("/\\" if windows else "/"), *parts])
+    separator = "\\" if _DRIVE.match(target) or target.startswith("\\\\") else "/"
+    return separator.join([target.rstrip("/\\"), *parts])
 
 
 def _split(text: str) -> Iterable[tuple[str, str]]:
@@ -180,22 +180,22 @@ def _split(text: str) -> Iterable[tuple[str, str]]:
         yield prefix.strip(), target.strip()
 
 
-def _items(value: object) -> Iterable[tuple[str, str]]:
+def _items(value: Any) -> Iterable[tuple[object, object]]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"{type(value).__name__} is neither a mapping nor text")  # noqa: TRY004
-    for pair in value.items():
-        if not all(isinstance(path, (str, os.PathLike)) for path in pair):
-            raise ValueError(f"{pair!r} isn't a pair of paths")
-        prefix, target = map(os.fspath, pair)
-        yield prefix, target
+        raise TypeError(f"{type(value).__name__} is neither a mapping nor text")
+    for prefix, target in value.items():
+        yield os.fspath(prefix), os.fspath(target)
 
 
-def _checked(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    known: dict[str, str] = {}
+def _checked(pairs: Iterable[tuple[object, object]]) -> Iterable[tuple[str, str]]:
+    known: list[object] = []
     for prefix, target in pairs:
-        for path in (prefix, target):
-            if not isinstance(path, str) or _parse(path) is None:
-                raise ValueError(f"{path!r} isn't an absolute path without '..'")
-        if known.setdefault(prefix, target) != target:
+        parsed = _parse(prefix) if isinstance(prefix, str) else None
+        if not isinstance(prefix, str) or parsed is None:
+            raise ValueError(f"{prefix!r} isn't an absolute path without '..'")
+        if not isinstance(target, str) or _parse(target) is None:
+            raise ValueError(f"{target!r} isn't an absolute path without '..'")
+        if parsed in known:
             raise ValueError(f"{prefix!r} is given twice")
-    return known.items()
+        known.append(parsed)
+        yield prefix, target
