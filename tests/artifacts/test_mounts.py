@@ -245,6 +245,8 @@ def test_a_bad_setting_is_refused_by_name(value: object) -> None:
         ("/allen=/mnt=/x", "'/allen=/mnt=/x' isn't one path, one '=' and another path"),
         ("allen=/mnt", "'allen' isn't an absolute path"),
         ({"/allen": "mnt"}, "'mnt' isn't an absolute path"),
+        ({"/allen": b"/mnt"}, "b'/mnt' isn't an absolute path"),
+        ({b"/allen": "/mnt"}, "b'/allen' isn't an absolute path"),
         ("/allen=/a;/allen/=/b", "'/allen/' is given twice"),
         (["/allen"], "list is neither a mapping nor text"),
     ],
