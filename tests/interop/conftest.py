@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,11 @@ from sqlalchemy import create_engine, text
 from ecephys_dal.testing import ArtifactServer, SyntheticLims, create_synthetic_lims
 
 from . import oracle
+from .caches import Lims
 from .departures import DEPARTURES
+from .nwb import write_lfp, write_session
 from .odd_rows import add_odd_rows
+from .recording import Recording, recorded
 from .sides import Sides
 
 FreshUrl = Callable[[str], str]
@@ -32,6 +36,21 @@ A_BUNDLE = """
     select b.id from ecephys_unit_metric_bundles b
     join ecephys_analysis_runs r on r.id = b.ecephys_analysis_run_id
     where r.current and b.data is not null and r.ecephys_session_id = {session_id} limit 1
+"""
+RECORDED = """
+    select f.id, f.filename, p.ecephys_probe_id from well_known_files f
+    join well_known_file_types t on t.id = f.well_known_file_type_id
+    left join ecephys_analysis_run_probes p
+        on p.id = f.attachable_id and f.attachable_type = 'EcephysAnalysisRunProbe'
+    join ecephys_analysis_runs r on r.id = coalesce(p.ecephys_analysis_run_id, f.attachable_id)
+    where t.name in ('EcephysNwb', 'EcephysLfpNwb') and r.current and r.ecephys_session_id = {}
+"""
+TEMPLATES = """
+    select s.name || suffix, s.well_known_file_id from stimuli s
+    join stimulus_namespaces n on n.id = s.stimulus_namespace_id
+    join (values ('natural_movie_1', '.h5'), ('natural_scene_5', '.tiff')) c (name, suffix)
+        on c.name = s.name
+    where n.name = 'brain_observatory_1.1'
 """
 IN_PLACE = json.dumps({"p_value_rf": 0.25, "on_screen_rf": True})
 SET_BUNDLE = "update ecephys_unit_metric_bundles set data"
@@ -95,6 +114,41 @@ def sides(fresh_url: FreshUrl, tmp_path_factory: pytest.TempPathFactory) -> Iter
         Sides(url, lims, server.host, server.requests) as sides,
     ):
         yield sides
+
+
+@pytest.fixture(scope="session")
+def lims(sides: Sides) -> Lims:
+    """The same LIMS, to make either class for."""
+    return Lims(sides.url, sides.host, sides.lims.awkward["session_two_nwb_files"])
+
+
+@pytest.fixture(scope="session")
+def recording(sides: Sides) -> Recording:
+    """A session whose files in that LIMS are real ones, with what its tables say."""
+    recording = recorded(sides, sides.lims.session_ids[1])  # of fewest probes
+    recording.served.update(map(tuple, sides.rows(TEMPLATES)))
+    for file_id, filename, probe_id in sides.rows(RECORDED.format(recording.session_id)):
+        path = sides.lims.artifacts / str(file_id) / filename
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of AllenSDK's writer, about its own ways
+            if probe_id is None:
+                write_session(recording, path)
+            else:
+                write_lfp(recording, probe_id, path)
+        size = path.stat().st_size
+        _change(sides.url, f"update well_known_files set size = {size} where id = {file_id}")
+        if probe_id is None:
+            recording.served[f"session_{recording.session_id}.nwb"] = file_id
+        elif probe_id == min(recording.lfp):
+            recording.served[f"probe_{probe_id}_lfp.nwb"] = file_id
+    return recording
+
+
+@pytest.fixture(scope="session")
+def artifacts(sides: Sides, recording: Recording) -> Path:
+    """The folder of the files of that LIMS, for other servers."""
+    assert sides.lims.artifacts is not None
+    return sides.lims.artifacts
 
 
 @pytest.fixture(scope="session")

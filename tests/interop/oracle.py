@@ -19,8 +19,12 @@ with warnings.catch_warnings():
     from allensdk.brain_observatory.ecephys.ecephys_project_api.http_engine import (
         AsyncHttpEngine,
         HttpEngine,
+        write_bytes_from_coroutine,
+        write_from_stream,
     )
     from allensdk.brain_observatory.ecephys.ecephys_project_cache import EcephysProjectCache
+    from allensdk.brain_observatory.ecephys.ecephys_session import EcephysSession
+    from allensdk.brain_observatory.ecephys.ecephys_session_api import EcephysNwbSessionApi
     from allensdk.core.authentication import (
         DbCredentials,
         EnvCredentialProvider,
@@ -32,12 +36,16 @@ __all__ = [
     "ALLENSDK",
     "AsyncHttpEngine",
     "DbCredentials",
+    "EcephysNwbSessionApi",
     "EcephysProjectApi",
     "EcephysProjectCache",
     "EcephysProjectLimsApi",
+    "EcephysSession",
     "HttpEngine",
     "credentials_of",
     "environment_read_again",
+    "write_bytes_from_coroutine",
+    "write_from_stream",
 ]
 
 ALLENSDK = f"AllenSDK {version('allensdk')}"
