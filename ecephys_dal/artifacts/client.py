@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ecephys_dal.artifacts.connections import Interruption, open_connections
@@ -46,7 +47,7 @@ class ArtifactClient:
     def __init__(self, settings: ArtifactSettings | None = None) -> None:
         self.settings = settings or ArtifactSettings()
         self._http: requests.Session | None = None
-        self._pid = os.getpid()
+        self._pid, self._lock = os.getpid(), Lock()
 
     def stream(self, route: str) -> Iterable[bytes]:
         """Return the bytes of a file, to iterate over.
@@ -224,10 +225,12 @@ class ArtifactClient:
     @property
     def http(self) -> requests.Session:
         """The connections, kept for the next request; a forked process makes its own."""
-        if self._http is None or self._pid != os.getpid():
-            self._http = open_connections(max(self.settings.max_parallel, 10))
-            self._pid = os.getpid()
-        return self._http
+        if self._pid != os.getpid():
+            self._http, self._pid, self._lock = None, os.getpid(), Lock()
+        with self._lock:
+            if self._http is None:
+                self._http = open_connections(max(self.settings.max_parallel, 10))
+            return self._http
 
     def close(self) -> None:
         """Close the connections."""

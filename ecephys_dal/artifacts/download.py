@@ -113,7 +113,8 @@ class Download:
             )
         unlocked = False
         while True:
-            present = None if refresh else self._present()
+            with storage_errors(self._url):
+                present = None if refresh else self._present()
             if present is not None:
                 return present
             try:
