@@ -26,10 +26,15 @@ __all__ = [
 ]
 
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
-_CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)", re.IGNORECASE)
-_DIGEST = re.compile(r"([a-z0-9-]+)=:?([A-Za-z0-9+/]+={0,2}):?", re.IGNORECASE)
+# Python turns no more than some thousand digits into a number.
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_CONTENT_RANGE = re.compile(
+    r"bytes\s+(?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)", re.IGNORECASE
+)
+_DIGEST = re.compile(r"\s*([a-z0-9-]+)=:?([A-Za-z0-9+/]+={0,2}):?\s*(?:;.*)?", re.IGNORECASE)
 # The names of RFC 9530's registry that Python can compute, and Python's names.
 _ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256", "sha": "sha1", "md5": "md5"}
+_LENGTHS = {"sha512": 64, "sha256": 32, "sha1": 20, "md5": 16}
 
 
 class ContentRange(NamedTuple):
@@ -76,7 +81,7 @@ def is_encoded(fields: Fields) -> str | None:
 def announced_size(fields: Fields) -> int | None:
     """Return the length of the body, None if it is unknown: chunks overrule a length."""
     length = fields.get("Content-Length", "").strip()
-    if "Transfer-Encoding" in fields or not (length.isascii() and length.isdigit()):
+    if "Transfer-Encoding" in fields or not _NUMBER.fullmatch(length):
         return None
     return int(length)
 
@@ -99,7 +104,7 @@ def retry_after(fields: Fields, now: dt.datetime) -> float | None:
         return float(text)
     try:
         then = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if then.tzinfo is None:
         then = then.replace(tzinfo=dt.timezone.utc)
@@ -109,17 +114,18 @@ def retry_after(fields: Fields, now: dt.datetime) -> float | None:
 def announced_digests(fields: Fields) -> Iterator[AnnouncedDigest]:
     """Yield the digests that the answer promises and that we can compute."""
     for field, of_body in (("Repr-Digest", False), ("Content-Digest", True), ("Digest", False)):
-        for name, value in _DIGEST.findall(fields.get(field, "")):
-            algorithm, digest = _ALGORITHMS.get(name.lower()), _decoded(value)
-            if algorithm and digest:
+        for match in map(_DIGEST.fullmatch, fields.get(field, "").split(",")):
+            algorithm = _ALGORITHMS.get(match[1].lower()) if match else None
+            if match and algorithm and (digest := _decoded(match[2], algorithm)):
                 yield AnnouncedDigest(field, algorithm, digest, of_body)
-    digest = _decoded(fields.get("Content-MD5", ""))
-    if digest:
+    if digest := _decoded(fields.get("Content-MD5", ""), "md5"):
         yield AnnouncedDigest("Content-MD5", "md5", digest, of_body=True)
 
 
-def _decoded(text: str) -> bytes:
+def _decoded(text: str, algorithm: str) -> bytes:
+    """Return a digest, nothing if it can't be one: some servers write it in hexadecimal."""
     try:
-        return b64decode(text.strip(), validate=True)
+        digest = b64decode(text.strip(), validate=True)
     except (NotBase64, ValueError):
         return b""
+    return digest if len(digest) == _LENGTHS[algorithm] else b""
