@@ -51,7 +51,7 @@ def next_url(url: str, fields: Mapping[str, str], hops: int) -> str:
         known = False
     if not known:
         raise permanent(url, "redirects to what is no address of a web server")
-    if url.startswith("https:") and parts.scheme == "http":
+    if urlsplit(url).scheme == "https" and parts.scheme == "http":
         raise permanent(url, "redirects from https to http, where the file could be changed")
     if hops >= _MOST_HOPS:
         raise permanent(url, f"redirects more than {_MOST_HOPS} times")
