@@ -35,6 +35,8 @@ class Body:
 
     Attributes
     ----------
+    is_part : bool
+        It is a range of the file.
     framed : bool
         A body that breaks off is noticed, although its length is unknown.
     length : int
@@ -54,7 +56,7 @@ class Body:
     ) -> None:
         fields = fields or {}
         self.url, self.skip, self.stop, self.length = url, skip, stop, 0
-        self._begins = skip
+        self._begins, self.is_part = skip, "Content-Range" in fields
         self._skipped = None if proven else Digests([SKIP_DIGEST])
         encoding = is_encoded(fields)
         if encoding not in (None, "gzip", "x-gzip"):

@@ -14,8 +14,7 @@ __all__ = ["Digests"]
 class Digests:
     """Digests of the bytes of a file from its beginning, each as far as it has got.
 
-    A digest that is wanted in mid-file lags behind until it is given what it missed. One that
-    can't be given that, because the bytes are gone, is dropped.
+    A digest that is wanted in mid-file lags behind until it is given what it missed.
     """
 
     def __init__(self, algorithms: Iterable[str] = ()) -> None:
@@ -46,12 +45,6 @@ class Digests:
             if self._positions[algorithm] == offset:
                 running.update(piece)
                 self._positions[algorithm] += len(piece)
-
-    def drop_behind(self, offset: int) -> None:
-        """Give up those that have not got there."""
-        for algorithm, position in list(self._positions.items()):
-            if position < offset:
-                del self._running[algorithm], self._positions[algorithm]
 
     def at(self, offset: int, algorithm: str) -> bytes | None:
         """Return the digest of the bytes before this offset, if it is known."""

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Transfer"]
 
-_MOST_ODD_PARTS = 3
-
 
 class Transfer:
     """The state of fetching one file, or a span of one.
@@ -92,7 +90,6 @@ class Transfer:
         self.received = self.restarts = 0
         self.complete = False
         self._asked_for_part = self._only_whole = self._rejected = False
-        self._odd_parts = 0
         self.body = Body()
         if offset > 0 and offset == self.total:
             self.evidence.append("size of its version")
@@ -154,23 +151,27 @@ class Transfer:
         """Decide what it means that the body has ended."""
         self.body.check_end(self.offset)
         goal = self._goal()
-        short = self.offset < (1 if goal is None else goal)
-        if short and (self.body.stop is None or self.offset == 0):
+        # The end of a part is that of the file only if it is known where that is.
+        least = 1 if goal is None else goal
+        ends = self.offset >= least and not (self.body.is_part and self._ends() is None)
+        if not ends and not self.body.is_part:
             raise self.passing(f"sent {self.offset} of {goal or '?'} bytes")
         try:
             agreed = self.body.compare()
-            if not short:  # else it was a part that is legally shorter than what was asked for
+            if ends:  # else it was a part that is legally shorter than what was asked for
                 self.evidence += agreed if self.body.length == self.offset else []
                 self._finish()
         except ArtifactCorruptError as error:
             raise self.reject(error) from error
 
+    def _ends(self) -> int | None:
+        """Return the offset at which to end, None if it is not known."""
+        return min((end for end in (self.total, self.stop) if end is not None), default=None)
+
     def _goal(self) -> int | None:
-        """Return the offset to be reached, None if nothing tells."""
-        ends = [end for end in (self.total, self.stop) if end is not None]
-        if not ends and not self.body.framed:
-            return self.inspection.needed_bytes()
-        return min(ends, default=None)
+        """Return the offset to be reached at least, None if nothing tells."""
+        ends = self._ends()
+        return self.inspection.needed_bytes() if ends is None and not self.body.framed else ends
 
     def _finish(self) -> None:
         if self.stop is None:
@@ -198,7 +199,6 @@ class Transfer:
         """Take back what was passed on, and begin anew."""
         self.offset, self.version, self.complete = 0, UNKNOWN, False
         self.restarts += 1
-        self.evidence.clear()
         self.inspection.restart()
 
     def _take_whole(self, fields: Fields) -> None:
@@ -271,16 +271,13 @@ class Transfer:
             digests.want(SKIP_DIGEST)
         for digest in body.digests_of_file:
             self.inspection.expect(digest)
-        if not self.rewindable:
-            digests.drop_behind(self.offset)
 
     def _digest_to_prove(self) -> bytes | None:
         return self.inspection.digests.at(self.offset, SKIP_DIGEST)
 
     def _odd_part(self, what: str) -> Transient:
-        self._odd_parts += 1
-        self._only_whole = True
-        if self._odd_parts >= _MOST_ODD_PARTS or self.stop is not None:
+        self._only_whole = True  # whoever answers so again is given up
+        if self.stop is not None:
             raise permanent(self.url, f"answers with parts {what}", self.offset)
         return self.passing(f"answered with a part {what}")
 
