@@ -131,12 +131,19 @@ class Fetch:
             raise self.transfer.passing(
                 f"can't be reached ({root}); check host and network"
             ) from error
+        except (requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL, UnicodeError):
+            # Their messages repeat what may be secret.
+            raise permanent(
+                url, "can't be asked for: headers, auth or proxies hold odd characters"
+            ) from None
         except (requests.RequestException, HTTPError, ValueError) as error:
             raise permanent(url, f"can't be asked for: {error}") from error
 
     def pieces(self, response: requests.Response) -> Iterator[bytes | memoryview]:
         """Yield what an answer brings that is new; a failure is kept for the next `ask`."""
         try:
+            if self.transfer.complete:
+                return  # by its status alone, and the body is a page about that
             while piece := self._read(response):
                 if new := self.transfer.feed(piece, self._seconds):
                     yield new
@@ -202,7 +209,7 @@ def request(
         headers={**own, "User-Agent": agent, **wanted},
         auth=None if auth is None else tuple(auth),
         verify=settings.verify,
-        proxies=settings.current("proxies"),
+        proxies=dict(settings.current("proxies") or {}),  # to which requests adds its own
         timeout=(settings.connect_timeout, settings.read_timeout),
         stream=True,
         allow_redirects=False,
@@ -215,11 +222,11 @@ def _error_of(state: RetryCallState) -> BaseException | None:
 
 def _root_of(error: BaseException) -> BaseException:
     """Return what went wrong, of the layers that requests and urllib3 wrap around it."""
-    if error.args and isinstance(error.args[0], BaseException):  # so requests wraps urllib3's
-        error = error.args[0]
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
+    while True:
+        wrapped = [one for one in (*error.args[:1], error.__cause__) if isinstance(one, Exception)]
+        if not wrapped:
+            return error
+        error = wrapped[0]
 
 
 def answers_for(http: requests.Session, settings: ArtifactSettings, url: str) -> bool:

@@ -243,6 +243,15 @@ def forward(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
+@pytest.fixture(autouse=True)
+def _unproxied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing depend on the proxies and authorities of this machine."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "curl_ca_bundle"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+
+
 Start = Callable[..., ScriptedServer]
 
 
