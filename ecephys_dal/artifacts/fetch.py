@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 import time
 from importlib.metadata import version
@@ -78,13 +79,20 @@ class Fetch:
         try:
             return retrying(self._attempt)
         except Transient as error:
+            why = (
+                f"of which the last {patience.fruitless} brought nothing"
+                if patience.exhausted
+                else f"for timeout={self._settings.timeout} s leave no time for another"
+            )
             raise ArtifactTransferError(
-                f"{error}; gave up after {patience.attempts} attempts, of which the last"
-                f" {patience.fruitless} brought nothing; try again later",
+                f"{error}; gave up after {patience.attempts} attempts, {why}; try again later",
                 url=self.transfer.url,
                 attempts=patience.attempts,
                 received=self.transfer.offset,
             ) from error.__cause__
+        except ArtifactTransferError as error:
+            self._count(error)
+            raise
 
     def reject(self, error: ArtifactCorruptError) -> None:
         """Begin anew after bytes that were wrong, at the next `ask`; once."""
@@ -120,10 +128,12 @@ class Fetch:
             url, hops = next_url(url, response.headers, hops), hops + 1
 
     def _request(self, url: str, wanted: dict[str, str]) -> requests.Response:
-        origin = self.transfer.url
+        origin, left = self.transfer.url, self.transfer.patience.left()
         try:
             with self.interruption.watching():
-                return request(self._http, self._settings, "GET", url, wanted, origin=origin)
+                return request(
+                    self._http, self._settings, "GET", url, wanted, origin=origin, longest=left
+                )
         except (requests.ConnectionError, requests.Timeout) as error:
             self.interruption.check()
             if isinstance(root := _root_of(error), ssl.SSLCertVerificationError):
@@ -153,9 +163,16 @@ class Fetch:
         except Transient as error:
             self.transfer.fail(error)
             self._failure = error
+        except ArtifactTransferError as error:
+            self._count(error)
+            raise
         finally:
             self.interruption.forget()
             response.close()
+
+    def _count(self, error: ArtifactTransferError) -> None:
+        """Let an error that lasts say what was tried before it."""
+        error.attempts, error.received = self.transfer.patience.attempts, self.transfer.offset
 
     def _read(self, response: requests.Response) -> bytes:
         """Read what is there, so that each failure keeps what had arrived."""
@@ -178,6 +195,7 @@ def request(
     wanted: dict[str, str],
     *,
     origin: str,
+    longest: float = math.inf,
 ) -> requests.Response:
     """Make one request; what may be secret goes to the origin only.
 
@@ -193,6 +211,8 @@ def request(
         Header fields of ours.
     origin : str
         A URL of the web application.
+    longest : float
+        Seconds after which to wait for the server no more, if no setting says fewer.
 
     Returns
     -------
@@ -203,6 +223,7 @@ def request(
     agent = settings.user_agent or f"ecephys_dal/{version('ecephys_dal')}"
     own = (settings.current("headers") or {}) if at_home else {}
     auth = settings.current("auth") if at_home else None
+    longest = max(longest, 0.001)  # for 0 is refused
     return http.request(
         method,
         url,
@@ -210,7 +231,7 @@ def request(
         auth=None if auth is None else tuple(auth),
         verify=settings.verify,
         proxies=dict(settings.current("proxies") or {}),  # to which requests adds its own
-        timeout=(settings.connect_timeout, settings.read_timeout),
+        timeout=(min(settings.connect_timeout, longest), min(settings.read_timeout, longest)),
         stream=True,
         allow_redirects=False,
     )

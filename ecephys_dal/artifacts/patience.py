@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ class Patience:
         For messages.
     clock : callable
         Gives seconds.
+    reached : int
+        The offset at which it begins.
 
     Attributes
     ----------
@@ -37,12 +40,16 @@ class Patience:
     """
 
     def __init__(
-        self, settings: ArtifactSettings, url: str, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: ArtifactSettings,
+        url: str,
+        clock: Callable[[], float] = time.monotonic,
+        reached: int = 0,
     ) -> None:
         self.settings, self.url = settings, url
         self.attempts = self.fruitless = 0
         self._clock, self._started = clock, clock()
-        self._reached = 0
+        self._reached = reached
         self._window_seconds, self._window_bytes = 0.0, 0
 
     def begin(self) -> None:
@@ -83,10 +90,14 @@ class Patience:
         """As many attempts in a row as are allowed have brought nothing."""
         return self.fruitless >= self.settings.attempts
 
+    def left(self) -> float:
+        """Return the seconds until the deadline."""
+        timeout = self.settings.timeout
+        return math.inf if timeout is None else self._started + timeout - self._clock()
+
     def overdue(self, wait: float = 0) -> bool:
         """Tell whether the deadline will have passed after this wait, in seconds."""
-        timeout = self.settings.timeout
-        return timeout is not None and self._clock() + wait > self._started + timeout
+        return wait > self.left()
 
     def wait(self, error: BaseException | None) -> float:
         """Return the seconds to wait after a failure: as the server asks, or drawn by chance."""

@@ -84,7 +84,7 @@ class Transfer:
     ) -> None:
         self.url, self.artifact, self.rewindable = url, artifact, rewindable
         self.version, self.offset, self.stop = version, offset, stop
-        self.patience = Patience(settings, url, clock)
+        self.patience = Patience(settings, url, clock, offset)
         self.inspection = Inspection(url, artifact)
         self.evidence: list[str] = []
         self.received = self.restarts = 0

@@ -144,8 +144,8 @@ def test_a_server_that_gzips_what_it_may_is_told_not_to(
 ) -> None:
     def happy(handler: BaseHTTPRequestHandler) -> None:
         allowed = "gzip" in handler.headers.get("Accept-Encoding", "gzip")
-        (gzipped() if allowed else ranged())(handler)
         sent.append("gzip" if allowed else "identity")
+        (gzipped() if allowed else ranged())(handler)
 
     sent: list[str] = []
     server.script = [happy]
