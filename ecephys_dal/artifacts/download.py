@@ -107,7 +107,9 @@ class Download:
         return report
 
     def _run(self, refresh: bool) -> DownloadReport:
-        if self._target.is_dir():
+        with storage_errors(self._url):
+            is_folder = self._target.is_dir()
+        if is_folder:
             raise ArtifactStorageError(
                 f"{self._target} is a folder; name a file in it", url=self._url
             )
@@ -190,14 +192,23 @@ class Download:
         with closing(landing), self._bar() as bar:
             version, resumed_from = landing.resume(self._artifact.size) or (UNKNOWN, 0)
             fetch = self._fetch(version=version, offset=resumed_from)
-            while True:
-                partial = self._complete(fetch, landing, bar)
-                try:
-                    self._check(partial, fetch.transfer)
-                except ArtifactCorruptError as error:
-                    fetch.reject(error)
-                else:
-                    return self._published(partial, fetch.transfer, "web application", resumed_from)
+            try:
+                partial = self._whole(fetch, landing, bar)
+            except ArtifactCorruptError:
+                landing.discard()  # or the next download would go on with it
+                raise
+            return self._published(partial, fetch.transfer, "web application", resumed_from)
+
+    def _whole(self, fetch: Fetch, landing: Landing, bar: Bar) -> Partial:
+        """Bring the whole file into a partial file, in two attempts if the first is wrong."""
+        while True:
+            partial = self._complete(fetch, landing, bar)
+            try:
+                self._check(partial, fetch.transfer)
+            except ArtifactCorruptError as error:
+                fetch.reject(error)
+            else:
+                return partial
 
     def _fetch(self, **beginning: Any) -> Fetch:
         fetch = self._client.fetch(self._artifact, self._interruption, rewindable=True, **beginning)
@@ -206,7 +217,7 @@ class Download:
         return fetch
 
     def _complete(self, fetch: Fetch, landing: Landing, bar: Bar) -> Partial:
-        """Bring the whole file into a partial file."""
+        """Write what the server sends to a partial file, until nothing is missing."""
         transfer = fetch.transfer
         while not transfer.complete:
             with closing(fetch.ask()) as response:

@@ -50,13 +50,15 @@ class Landing:
         Returns
         -------
         (Version, int) or None
-            Which version, and how many bytes of it.
+            Which version, and how many bytes of it; never all, so that the server is asked whether
+            it still has that version, and for its digests.
         """
         version = Partial.version_to_resume(self._target, self._url, size)
         if version is None:
             return None
         self._partial = self._opened(version)
-        return version, self._partial.size
+        size = self._partial.size
+        return version, size - (size == version.total)
 
     def follow(self, transfer: Transfer) -> Partial:
         """Return the partial file, ready for the next bytes of the transfer."""

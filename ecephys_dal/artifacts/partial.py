@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Partial", "Unpublished", "storage_errors"]
 
+_HEX = "[0-9a-f]"
 _STALE = 3600  # seconds after which nobody writes to a partial file any more
 _WRITE_BACK = 8 * 1024 * 1024  # bytes after which the disk is asked to begin
 
@@ -93,9 +94,10 @@ class Partial:
         for note in target.parent.glob(f"{escape(_stem(target))}*.part.json"):
             with suppress(OSError, ValueError, KeyError, TypeError):
                 said = json.loads(note.read_text(encoding="utf-8"))
-                if (said["target"], said["url"]) == (target.name, url) and said["etag"]:
-                    there = note.with_suffix("").stat().st_size
-                    found[Version(said["etag"], said["total"])] = there
+                etag, total = said["etag"], said["total"]
+                known = etag and isinstance(etag, str) and type(total) in (int, type(None))
+                if known and (said["target"], said["url"]) == (target.name, url):
+                    found[Version(etag, total)] = note.with_suffix("").stat().st_size
         whole = Version(total=size)
         usable = [
             version
@@ -202,12 +204,20 @@ class Partial:
         except FileNotFoundError:
             return False
         mine = _is_same(own, identity)
-        own.replace(self.target if mine else self.path)
+        try:
+            own.replace(self.target if mine else self.path)
+        except OSError:  # a folder has that name
+            if self.shared:
+                own.replace(self.path)
+            else:
+                own.unlink()
+            raise
         return mine
 
     def _sweep(self) -> None:
         """Remove what downloads of this file have left behind that were killed."""
-        for path in self.target.parent.glob(f"{escape(_stem(self.target))}*.part*"):
+        # The dots of other files' names begin otherwise.
+        for path in self.target.parent.glob(f"{escape(_stem(self.target))}{_HEX * 16}*.part*"):
             with suppress(OSError):
                 if time.time() - path.stat().st_mtime > _STALE:
                     path.unlink()
