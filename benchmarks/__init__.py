@@ -1,0 +1,1 @@
+"""What is measured: how fast, and with how much memory, files are fetched."""

@@ -1,0 +1,159 @@
+"""What the operating system says of time, memory, load and the machine; Linux only."""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = [
+    "Readings",
+    "Watch",
+    "describe",
+    "file_system_of",
+    "forget_peak",
+    "peak_memory",
+    "precedence",
+    "wait_until_idle",
+]
+
+MIB = 1024**2
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PROC = Path("/proc")
+_GLANCE = 0.25  # seconds
+_IDLE = 0.2  # of the processors' time that may be used by others
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readings:
+    """What one transfer took.
+
+    Parameters
+    ----------
+    seconds : float
+        From its beginning to its end.
+    cpu : float
+        Processor time of the process that fetched, in seconds.
+    others : float
+        The share of the processors' time that neither it nor the server used, 0 to 1. It holds
+        the kernel's writing to disk too.
+    memory : float
+        The peak of resident memory above what it was before, in MiB; NaN if not looked at.
+    synced : float
+        The same, and what it took after that until the disk had the file.
+    """
+
+    seconds: float
+    cpu: float
+    others: float
+    memory: float
+    synced: float
+
+
+class Watch:
+    """Measures what happens while it is entered.
+
+    Parameters
+    ----------
+    server : int
+        The server's process.
+    """
+
+    def __init__(self, server: int) -> None:
+        self._server = server
+        self.seconds = self.busy = 0.0
+
+    def __enter__(self) -> Self:
+        self._began = _busy_seconds(), _cpu_seconds_of(self._server)
+        self._since = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self._since
+        busy, server = self._began
+        self.busy = _busy_seconds() - busy - (_cpu_seconds_of(self._server) - server)
+
+    def readings(self, cpu: float, memory: float) -> Readings:
+        """Return what was measured, with what only the caller knows."""
+        available = self.seconds * (os.cpu_count() or 1)
+        return Readings(
+            seconds=self.seconds,
+            cpu=cpu,
+            others=min(max(0.0, (self.busy - cpu) / available), 1.0),
+            memory=memory,
+            synced=self.seconds,
+        )
+
+
+def _busy_seconds() -> float:
+    """Return how long the processors were busy, all together, since the machine began."""
+    first, *_ = (_PROC / "stat").read_text().splitlines()
+    user, nice, system, _, _, irq, softirq, steal, *_ = (int(part) for part in first.split()[1:])
+    return (user + nice + system + irq + softirq + steal) / _TICKS
+
+
+def _cpu_seconds_of(process: int) -> float:
+    after_name = (_PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / _TICKS
+
+
+def wait_until_idle(patience: float) -> None:
+    """Wait until others leave the processors alone, but no longer than this, in seconds."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        before = _busy_seconds()
+        time.sleep(_GLANCE)
+        if (_busy_seconds() - before) / (_GLANCE * (os.cpu_count() or 1)) < _IDLE:
+            return
+
+
+def forget_peak() -> float:
+    """Let the peak of resident memory begin anew; return what is resident, in MiB."""
+    gc.collect()
+    (_PROC / "self/clear_refs").write_text("5")
+    return _status("VmRSS")
+
+
+def peak_memory() -> float:
+    """Return the peak of this process's resident memory, in MiB."""
+    return _status("VmHWM")
+
+
+def _status(name: str) -> float:
+    for line in (_PROC / "self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024 / MIB
+    raise LookupError(f"the kernel does not tell {name}")
+
+
+def describe() -> str:
+    """Say in a line what the machine is."""
+    cpus = (_PROC / "cpuinfo").read_text().splitlines()
+    model = next((line.partition(":")[2].strip() for line in cpus if "model name" in line), "?")
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1024**3
+    return (
+        f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB of memory,"
+        f" {platform.system()} {platform.release()}"
+    )
+
+
+def precedence() -> str:
+    """Say by how much the scheduler prefers this session to others, if it does."""
+    group = _PROC / "self/autogroup"
+    own = group.read_text().split()[-1] if group.exists() else "0"
+    nice = min(int(own), os.nice(0))
+    return f"; others were given way to less (nice {nice})" if nice else ""
+
+
+def file_system_of(folder: Path) -> str:
+    """Return the type of the file system that a folder is on."""
+    mounted = [line.split()[1:3] for line in (_PROC / "mounts").read_text().splitlines()]
+    holding = [(Path(where), kind) for where, kind in mounted if folder.is_relative_to(where)]
+    return max(holding, key=lambda one: len(one[0].parts))[1]
