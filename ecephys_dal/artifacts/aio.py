@@ -22,6 +22,7 @@ from ecephys_dal.artifacts.locate import Artifact
 from ecephys_dal.artifacts.many import download_all
 from ecephys_dal.artifacts.stream import ArtifactStream
 from ecephys_dal.artifacts.writing import write_bytes
+from ecephys_dal.errors import ArtifactError
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -48,6 +49,27 @@ T = TypeVar("T")
 _AT_ONCE = 4  # pieces that are read for each step into a thread and back
 
 
+class _Taken:
+    """Takes a few pieces at a time; what came before an error is given before it is raised."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._error: ArtifactError | None = None
+
+    def next(self) -> list[bytes]:
+        """Return the next pieces, none at the end."""
+        if self._error is not None:
+            raise self._error
+        some: list[bytes] = []
+        try:
+            some.extend(islice(self._pieces, _AT_ONCE))
+        except ArtifactError as error:
+            if not some:
+                raise
+            self._error = error
+        return some
+
+
 class AsyncArtifactStream:
     """The bytes of a file, for ``async for``, for ``await``, or for a callback that consumes them.
 
@@ -70,10 +92,9 @@ class AsyncArtifactStream:
         """Yield the bytes, a few pieces for each step into a thread."""
         interruption = Interruption()
         pieces = self.stream.pieces(interruption)
+        taken = _Taken(pieces)
         try:
-            while some := await self.client.in_thread(
-                lambda: list(islice(pieces, _AT_ONCE)), interruption
-            ):
+            while some := await self.client.in_thread(taken.next, interruption):
                 for piece in some:
                     yield piece
         finally:

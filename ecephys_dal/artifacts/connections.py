@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from threading import Event, Lock, get_ident
+from threading import Event, Lock, Timer, get_ident
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -14,7 +14,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Interrupted", "Interruption", "open_connections"]
 
@@ -48,12 +48,28 @@ class Interruption:
         self.check()
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Watch the connection that a request in this block uses, and go on doing so after it."""
-        token = _WATCHER.set(self)
+    def watching(self, header_timeout: float) -> Iterator[None]:
+        """Watch the connection that a request in this block uses, and go on doing so after it.
+
+        Parameters
+        ----------
+        header_timeout : float
+            Seconds after which to hang up if, after the request, the block has not ended. A
+            socket's own limit is one for each read, of which a header that drips has many.
+        """
+        timers: list[Timer] = []
+
+        def start_timer(connection: Any) -> None:
+            timers.append(Timer(header_timeout, _hang_up, (connection,)))
+            timers[-1].daemon = True
+            timers[-1].start()
+
+        token = _WATCHER.set((self, start_timer))
         try:
             yield
         finally:
+            for timer in timers:
+                timer.cancel()
             _WATCHER.reset(token)
 
     def watch(self, connection: Any) -> None:
@@ -77,7 +93,10 @@ def _hang_up(connection: Any) -> None:
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
-_WATCHER: ContextVar[Interruption | None] = ContextVar("_WATCHER", default=None)
+# Who watches the connections that are used, and is to be told when a request was sent.
+_WATCHER: ContextVar[tuple[Interruption, Callable[[Any], None]] | None] = ContextVar(
+    "_WATCHER", default=None
+)
 
 
 class _Watched:
@@ -85,16 +104,16 @@ class _Watched:
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
-        self._tell()
+        if watcher := _WATCHER.get():
+            watcher[0].watch(self)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        self._tell()
-        super().request(*args, **kwargs)  # type: ignore[misc]
-
-    def _tell(self) -> None:
         watcher = _WATCHER.get()
-        if watcher is not None:
-            watcher.watch(self)
+        if watcher:
+            watcher[0].watch(self)
+        super().request(*args, **kwargs)  # type: ignore[misc]
+        if watcher:
+            watcher[1](self)
 
 
 class _WatchedHTTP(_Watched, HTTPConnection):
@@ -125,6 +144,15 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager
+
+    def close(self) -> None:
+        # What is cleared is closed when the garbage collector comes to it, and errors keep it.
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - which can't be iterated over
+                pool = manager.pools.get(key)
+                if pool is not None:
+                    pool.close()
+        super().close()
 
 
 def open_connections(at_once: int) -> requests.Session:

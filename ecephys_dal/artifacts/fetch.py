@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import ssl
 import time
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from urllib3.exceptions import HTTPError
 
+from ecephys_dal.artifacts.connections import Interruption
 from ecephys_dal.artifacts.redirects import is_redirect, next_url, same_origin
 from ecephys_dal.artifacts.refusals import Transient, permanent
 from ecephys_dal.errors import ArtifactTransferError
@@ -19,7 +21,6 @@ from ecephys_dal.errors import ArtifactTransferError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ecephys_dal.artifacts.connections import Interruption
     from ecephys_dal.artifacts.settings import ArtifactSettings
     from ecephys_dal.artifacts.transfer import Transfer
     from ecephys_dal.errors import ArtifactCorruptError
@@ -130,10 +131,16 @@ class Fetch:
     def _request(self, url: str, wanted: dict[str, str]) -> requests.Response:
         origin, left = self.transfer.url, self.transfer.patience.left()
         try:
-            with self.interruption.watching():
-                return request(
-                    self._http, self._settings, "GET", url, wanted, origin=origin, longest=left
-                )
+            return request(
+                self._http,
+                self._settings,
+                "GET",
+                url,
+                wanted,
+                origin=origin,
+                longest=left,
+                interruption=self.interruption,
+            )
         except (requests.ConnectionError, requests.Timeout) as error:
             self.interruption.check()
             if isinstance(root := _root_of(error), ssl.SSLCertVerificationError):
@@ -195,6 +202,7 @@ def request(
     wanted: dict[str, str],
     *,
     origin: str,
+    interruption: Interruption,
     longest: float = math.inf,
 ) -> requests.Response:
     """Make one request; what may be secret goes to the origin only.
@@ -211,6 +219,8 @@ def request(
         Header fields of ours.
     origin : str
         A URL of the web application.
+    interruption : Interruption
+        Ends it from another thread.
     longest : float
         Seconds after which to wait for the server no more, if no setting says fewer.
 
@@ -224,17 +234,19 @@ def request(
     own = (settings.current("headers") or {}) if at_home else {}
     auth = settings.current("auth") if at_home else None
     longest = max(longest, 0.001)  # for 0 is refused
-    return http.request(
-        method,
-        url,
-        headers={**own, "User-Agent": agent, **wanted},
-        auth=None if auth is None else tuple(auth),
-        verify=settings.verify,
-        proxies=dict(settings.current("proxies") or {}),  # to which requests adds its own
-        timeout=(min(settings.connect_timeout, longest), min(settings.read_timeout, longest)),
-        stream=True,
-        allow_redirects=False,
-    )
+    limits = min(settings.connect_timeout, longest), min(settings.read_timeout, longest)
+    with interruption.watching(limits[1]):
+        return http.request(
+            method,
+            url,
+            headers={**own, "User-Agent": agent, **wanted},
+            auth=None if auth is None else tuple(one.encode() for one in auth),  # RFC 7617
+            verify=settings.verify,
+            proxies=dict(settings.current("proxies") or {}),  # to which requests adds its own
+            timeout=limits,
+            stream=True,
+            allow_redirects=False,
+        )
 
 
 def _error_of(state: RetryCallState) -> BaseException | None:
@@ -252,13 +264,14 @@ def _root_of(error: BaseException) -> BaseException:
 
 def answers_for(http: requests.Session, settings: ArtifactSettings, url: str) -> bool:
     """Tell whether the web application has a file for us; its bytes are not fetched."""
-    origin, hops = url, 0
+    ask = partial(request, http, settings, origin=url, interruption=Interruption())
+    hops = 0
     try:
         while True:
-            response = request(http, settings, "HEAD", url, {}, origin=origin)
+            response = ask("HEAD", url, {})
             if response.status_code in _NO_HEAD:
                 response.close()
-                response = request(http, settings, "GET", url, {}, origin=origin)
+                response = ask("GET", url, {})
             response.close()
             if not is_redirect(response.status_code, response.headers):
                 return response.status_code == 200

@@ -256,7 +256,8 @@ class Transfer:
             raise permanent(self.url, "answered 416, but no range was asked for")
         if total is None:
             raise self._odd_part("that is none (416)")
-        if total != self.offset or strong_etag(fields) not in (None, self.version.etag):
+        same = strong_etag(fields) in (None, self.version.etag)
+        if not same or total != self.offset or self.total not in (None, total):
             self._refuse_change()
         self.version = replace(self.version, total=total)
         self.evidence.append("Content-Range")

@@ -239,6 +239,10 @@ TABLE: dict[str, tuple[list[Answer], Any, Any, list[str | None] | None]] = {
         [whole(cut=4000), status(416, Content_Range="bytes */3000"), whole(OTHER, OTHER_ETAG)],
         OTHER, CHANGED, [None, "4000-", None],
     ),
+    "416, and what is there shall be all": (
+        [whole(cut=4000), status(416, Content_Range="bytes */4000"), whole(OTHER, OTHER_ETAG)],
+        OTHER, CHANGED, [None, "4000-", None],
+    ),
     "416 without a total": (
         [whole(cut=4000), status(416), whole()], FILE, FILE, [None, "4000-", None],
     ),
