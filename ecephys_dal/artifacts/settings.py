@@ -6,13 +6,16 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ecephys_dal.artifacts.mounts import Mounts
 from ecephys_dal.errors import ConfigurationError, nearest_name
 
 _HOST = re.compile(r"([^\s/@?#:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d+)?(/[^\s/@?#][^\s@?#]*)?/?")
+_TEXT = re.compile(r"(?:[!-~\xa1-\xff][ -~\xa0-\xff]*)?")  # that a header field can hold
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = ("range", "if-range", "accept-encoding", "host", "user-agent")
 _MAY_BE_SECRET = ("headers", "auth", "proxies")
@@ -122,7 +125,9 @@ class ArtifactSettings:
             self._check_number("timeout", (int, float))
         if self.min_bytes_per_second != 0:
             self._check_number("min_bytes_per_second", (int, float))
-        self._check_secrets()
+        for name in _MAY_BE_SECRET:
+            if not callable(value := getattr(self, name)):
+                _check_secret(name, value)
         if self.mounts is not None:
             object.__setattr__(self, "mounts", Mounts.of(self.mounts))
 
@@ -134,46 +139,33 @@ class ArtifactSettings:
     def current(self, name: str) -> Any:
         """Return ``headers``, ``auth`` or ``proxies`` as they are now."""
         value = getattr(self, name)
-        return value() if callable(value) else value
+        if callable(value):
+            value = value()
+            _check_secret(name, value)
+        return value
 
     def _check_address(self) -> None:
         if self.scheme not in ("http", "https"):
             raise ConfigurationError(f"scheme={self.scheme!r} is neither 'http' nor 'https'")
-        if not isinstance(self.host, str) or not _HOST.fullmatch(self.host):
+        if not _is_address(self.host):
             # What stands before an @ may be a password, and is not repeated.
             shown = "(it holds an @)" if "@" in str(self.host) else repr(self.host)
             raise ConfigurationError(f"host={shown} is no host; give one such as 'lims2:8080'")
+        # requests takes an empty text for False, and would check nothing.
         if not isinstance(self.verify, (bool, str)) or (
-            isinstance(self.verify, str) and not Path(self.verify).exists()
+            isinstance(self.verify, str) and not (self.verify and Path(self.verify).exists())
         ):
             raise ConfigurationError(
                 f"verify={self.verify!r} is neither True, False nor a file of certificates"
             )
         agent = self.user_agent
-        if agent is not None and not (isinstance(agent, str) and agent.isprintable() and agent):
+        if agent is not None and not (isinstance(agent, str) and agent and _TEXT.fullmatch(agent)):
             raise ConfigurationError(f"user_agent={agent!r} is no name")
 
     def _check_number(self, name: str, types: tuple[type, ...]) -> None:
         value: Any = getattr(self, name)
         if type(value) not in types or not 0 < value < math.inf:
             raise ConfigurationError(f"{name}={value!r} is no positive {types[-1].__name__}")
-
-    def _check_secrets(self) -> None:
-        """Refuse what can't be, without repeating a value that may be secret."""
-        for name in ("headers", "proxies"):
-            value = getattr(self, name)
-            if value is None or callable(value):
-                continue
-            if not isinstance(value, Mapping) or not all(
-                isinstance(one, str) and one.isprintable() for pair in value.items() for one in pair
-            ):
-                raise ConfigurationError(f"{name} is no mapping of strings to strings")
-            if name == "headers":
-                _check_names(value)
-        if self.auth is not None and not callable(self.auth):
-            pair = self.auth if isinstance(self.auth, (tuple, list)) else ()
-            if len(pair) != 2 or not all(isinstance(one, str) for one in pair):
-                raise ConfigurationError("auth is no pair of user and password")
 
     def __getstate__(self) -> dict[str, Any]:
         for name in _MAY_BE_SECRET:
@@ -202,6 +194,35 @@ class ArtifactSettings:
                     f" did you mean {nearest_name(name, known)!r}?"
                 )
         return cls(**settings)
+
+
+def _is_address(host: object) -> bool:
+    if not isinstance(host, str) or not host.isprintable() or not _HOST.fullmatch(host):
+        return False
+    try:
+        parts = urlsplit(f"//{host}")
+        if host.startswith("["):
+            IPv6Address(parts.hostname or "")
+        port = parts.port
+    except ValueError:
+        return False
+    return port != 0
+
+
+def _check_secret(name: str, value: object) -> None:
+    """Refuse what can't be sent, without repeating a value that may be secret."""
+    if value is None:
+        return
+    if name == "auth":
+        pair = value if isinstance(value, (tuple, list)) else ()
+        if len(pair) != 2 or not all(isinstance(one, str) for one in pair):
+            raise ConfigurationError("auth is no pair of user and password")
+    elif not isinstance(value, Mapping) or not all(
+        isinstance(one, str) and _TEXT.fullmatch(one) for pair in value.items() for one in pair
+    ):
+        raise ConfigurationError(f"{name} is no mapping of strings to strings that can be sent")
+    elif name == "headers":
+        _check_names(value)
 
 
 def _check_names(headers: Mapping[str, str]) -> None:

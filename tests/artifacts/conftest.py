@@ -132,14 +132,15 @@ class ScriptedServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, tls: ssl.SSLContext | None = None, address: str = "127.0.0.1") -> None:
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        super().__init__((address, 0), _Handler)
         self.script: list[Answer] = [answer()]
         self.seen: list[Seen] = []
         self.accepted = self.now = self.most_at_once = 0
         self.connections: set[Any] = set()
         self.lock = Lock()
-        self.host = f"127.0.0.1:{self.server_port}"
+        self.host = f"{f'[{address}]' if ':' in address else address}:{self.server_port}"
         self.scheme = "https" if tls else "http"
         if tls:
             self.socket = tls.wrap_socket(
@@ -259,7 +260,7 @@ Start = Callable[..., ScriptedServer]
 def start() -> Iterator[Start]:
     """Start further servers."""
     with ExitStack() as stack:
-        yield lambda tls=None: stack.enter_context(ScriptedServer(tls).running())
+        yield lambda *of, **them: stack.enter_context(ScriptedServer(*of, **them).running())
 
 
 @pytest.fixture
