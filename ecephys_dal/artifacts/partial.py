@@ -20,6 +20,7 @@ from glob import escape
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from ecephys_dal.artifacts.note import Note
 from ecephys_dal.artifacts.version import Version
 from ecephys_dal.errors import ArtifactStorageError
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Partial", "Unpublished", "storage_errors"]
 
 _HEX = "[0-9a-f]"
+_SETTLED = 60  # seconds after which what another machine wrote is on the file system
 _STALE = 3600  # seconds after which nobody writes to a partial file any more
 _WRITE_BACK = 8 * 1024 * 1024  # bytes after which the disk is asked to begin
 
@@ -70,7 +72,8 @@ class Partial:
         self._note = self.path.with_name(self.path.name + ".json")
         with storage_errors(url):
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._write_note()
+            if not (self.path.exists() and self._note.exists()):
+                self._write_note()
             self._file = io.FileIO(self.path, "r+", opener=_create)
             self._written_back = self._position = self.size
 
@@ -84,27 +87,32 @@ class Partial:
     def _write_note(self) -> None:
         """Say beside the file what it is a part of, before it holds anything."""
         if self.shared:
-            note = {"target": self.target.name, "url": self.url, **self.version.__dict__}
-            self._note.write_text(json.dumps(note), encoding="utf-8")
+            Note(self.target.name, self.url, self.version).write(self._note)
 
     @classmethod
     def version_to_resume(cls, target: Path, url: str, size: int | None) -> Version | None:
         """Return the version that most is there of, from an earlier download of so many bytes."""
-        found: dict[Version, int] = {}
-        for note in target.parent.glob(f"{escape(_stem(target))}*.part.json"):
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                said = json.loads(note.read_text(encoding="utf-8"))
-                etag, total = said["etag"], said["total"]
-                known = etag and isinstance(etag, str) and type(total) in (int, type(None))
-                if known and (said["target"], said["url"]) == (target.name, url):
-                    found[Version(etag, total)] = note.with_suffix("").stat().st_size
-        whole = Version(total=size)
-        usable = [
-            version
-            for version, there in found.items()
-            if there and version.agrees(whole) and there <= (version.total or there)
-        ]
+        whole, found = Version(total=size), dict[Version, int]()
+        for path in target.parent.glob(f"{escape(_stem(target))}*.part.json"):
+            note = Note.read(path)
+            if note is None or (note.target, note.url) != (target.name, url):
+                continue
+            with suppress(OSError):
+                there = path.with_suffix("").stat()
+                # What another machine may still be writing can have holes as it is seen from here.
+                settled = note.is_ours or time.time() - there.st_mtime > _SETTLED
+                if settled and note.version.agrees(whole):
+                    found[note.version] = there.st_size
+        usable = [one for one, there in found.items() if 0 < there <= (one.total or there)]
         return max(usable, key=found.__getitem__, default=None)
+
+    def distrust_tail(self) -> None:
+        """Drop what may not have reached the disk before this machine, or the other, stopped."""
+        note = Note.read(self._note)
+        if note is not None and not note.is_ours:
+            with storage_errors(self.url):
+                self._file.truncate(max(0, self.size - 2 * _WRITE_BACK))
+                self._write_note()
 
     @property
     def size(self) -> int:
