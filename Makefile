@@ -6,7 +6,7 @@ VENV := .venv
 ORACLE := .venv-allensdk
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test check interop test-oldest clean
+.PHONY: demo test check interop faults test-oldest bench clean
 
 demo: $(VENV)/demo.stamp
 	$(RUN) -m ecephys_dal.cli.demo
@@ -24,6 +24,14 @@ check: $(VENV)/dev.stamp
 # The answers of AllenSDK's own class on the same database, and ours.
 interop: $(ORACLE)/stamp
 	$(ORACLE)/bin/python -m pytest tests/interop --override-ini addopts=-ra $(PYTEST_ARGS)
+
+# What goes wrong when files are fetched, and who survives it; the table stands in the docs.
+faults: $(ORACLE)/stamp
+	$(ORACLE)/bin/python -m tests.faults.survivors --markdown docs/downloads.md
+
+# How fast files come, beside curl and AllenSDK, from an nginx on this machine.
+bench: $(ORACLE)/stamp
+	$(ORACLE)/bin/python -m benchmarks.downloads $(BENCH_ARGS)
 
 # The same tests on the oldest pandas and NumPy that are supported, the ones that AllenSDK pins,
 # with a pyarrow and an hdmf of their time, and SQLAlchemy 2.0.
