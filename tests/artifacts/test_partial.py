@@ -75,26 +75,28 @@ def test_more_than_the_whole_and_nothing_are_not_gone_on_with(tmp_path: Path) ->
     assert Partial.version_to_resume(target, URL, None) is None
 
 
-BROKEN_NOTES = {
-    "empty": "",
-    "torn": '{"target": "a.nwb", "url": "http://li',
-    "not JSON": "\0\1\2",
-    "a list": "[1, 2]",
-    "a number": "5",
-    "lacks a field": '{"target": "a.nwb"}',
-    "etag is none": json.dumps({"target": "a.nwb", "url": URL, "etag": None, "total": 100}),
-    "etag is empty": json.dumps({"target": "a.nwb", "url": URL, "etag": "", "total": 100}),
-    "etag is a number": json.dumps({"target": "a.nwb", "url": URL, "etag": 5, "total": 100}),
-    "etag is a list": json.dumps({"target": "a.nwb", "url": URL, "etag": [5], "total": 100}),
-    "total is text": json.dumps({"target": "a.nwb", "url": URL, "etag": ETAG, "total": "100"}),
-    "total is a truth": json.dumps({"target": "a.nwb", "url": URL, "etag": ETAG, "total": True}),
+BROKEN_NOTES: dict[str, Callable[[dict[str, object]], object]] = {
+    "empty": lambda _: "",
+    "torn": lambda note: json.dumps(note)[:-9],
+    "not JSON": lambda _: "\0\1\2",
+    "a list": lambda _: [1, 2],
+    "a number": lambda _: 5,
+    "lacks a field": lambda _: {"target": "a.nwb"},
+    "etag is none": lambda note: note | {"etag": None},
+    "etag is empty": lambda note: note | {"etag": ""},
+    "etag is a number": lambda note: note | {"etag": 5},
+    "etag is a list": lambda note: note | {"etag": [5]},
+    "total is text": lambda note: note | {"total": "100"},
+    "total is a truth": lambda note: note | {"total": True},
 }
 
 
-@pytest.mark.parametrize("content", BROKEN_NOTES)
-def test_a_broken_note_is_passed_over(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize("broken", BROKEN_NOTES)
+def test_a_broken_note_is_passed_over(tmp_path: Path, broken: str) -> None:
     target = tmp_path / "a.nwb"
-    note_of(leave(target, 50, TWO)).write_bytes(BROKEN_NOTES[content].encode())
+    note = note_of(leave(target, 50, TWO))
+    content = BROKEN_NOTES[broken](json.loads(note.read_text()))
+    note.write_text(content if isinstance(content, str) else json.dumps(content))
     assert Partial.version_to_resume(target, URL, None) is None
     leave(target, 10)
     assert Partial.version_to_resume(target, URL, None) == ONE
@@ -462,6 +464,45 @@ def test_an_error_of_the_transfer_keeps_what_arrived(
     assert caught.value.received == 100_000
     part, note = sorted(tmp_path.iterdir())
     assert part.read_bytes() == NWB[:100_000]
-    assert json.loads(note.read_text()) == {
+    said = json.loads(note.read_text())
+    assert said.pop("boot")
+    assert said == {
         "target": "a.nwb", "url": client.url_of(ROUTE), "etag": ETAG, "total": len(NWB),
     }  # fmt: skip
+
+
+def _of_another_machine(folder: Path, seconds_ago: float) -> None:
+    (note,) = folder.glob(".*.json")
+    note.write_text(json.dumps({**json.loads(note.read_text()), "boot": "of another"}))
+    written = time.time() - seconds_ago
+    os.utime(note.with_suffix(""), (written, written))
+
+
+@pytest.mark.parametrize(("seconds_ago", "resumed"), [(1, False), (120, True)])
+def test_what_another_machine_wrote_is_resumed_when_it_has_settled(
+    seconds_ago: float, resumed: bool, tmp_path: Path
+) -> None:
+    target, version = tmp_path / "a.nwb", Version(ETAG, 50_000_000)
+    partial = Partial(target, URL, version)
+    partial.write(bytes(20_000_000))
+    partial.close()
+    assert Partial.version_to_resume(target, URL, None) == version
+    _of_another_machine(tmp_path, seconds_ago)
+    assert Partial.version_to_resume(target, URL, None) == (version if resumed else None)
+
+
+def test_the_tail_that_another_machine_wrote_is_not_trusted(tmp_path: Path) -> None:
+    target, version = tmp_path / "a.nwb", Version(ETAG, 50_000_000)
+    for there, trusted in ((20_000_000, 20_000_000 - 16 * 1024 * 1024), (1000, 0)):
+        partial = Partial(target, URL, version)
+        partial.write(bytes(there))
+        partial.distrust_tail()
+        assert partial.size == there
+        partial.close()
+        _of_another_machine(tmp_path, 120)
+        again = Partial(target, URL, version)
+        again.distrust_tail()
+        assert again.size == trusted
+        again.distrust_tail()  # the rest is as good as ours
+        assert again.size == trusted
+        again.discard()
