@@ -8,9 +8,9 @@ from ecephys_dal.artifacts.inspection import SIZE_IN_LIMS
 from ecephys_dal.artifacts.local import check_content
 from ecephys_dal.artifacts.locate import Artifact
 from ecephys_dal.artifacts.manifest import Manifest, sha256_of
-from ecephys_dal.artifacts.partial import storage_errors
 from ecephys_dal.artifacts.refusals import corrupt
 from ecephys_dal.artifacts.report import DownloadReport
+from ecephys_dal.errors import ArtifactStorageError
 
 __all__ = ["verify"]
 
@@ -42,13 +42,17 @@ def verify(path: str | Path) -> DownloadReport:
     that what arrived was right: that is for the size, the format and a digest of the server's.
     """
     target = Path(path)
-    with storage_errors(str(target)):
+    try:
         record = Manifest(target.parent).of(target.name)
         known = Artifact(
             record.url if record else "", filename=target.name, size=record.size if record else None
         )
         evidence = check_content(target, known)
-        digest = sha256_of(target)
+        digest, size = sha256_of(target), target.stat().st_size
+    except OSError as error:
+        raise ArtifactStorageError(
+            f"{target} can't be read: {error.strerror or error}", url=str(target)
+        ) from error
     if record is not None:
         evidence = tuple("recorded size" if one == SIZE_IN_LIMS else one for one in evidence)
         if record.sha256 is not None:
@@ -58,7 +62,7 @@ def verify(path: str | Path) -> DownloadReport:
     return DownloadReport(
         path=target,
         url=record.url if record else "",
-        size=target.stat().st_size,
+        size=size,
         validator=record.etag if record else None,
         sha256=digest,
         verified_by=evidence,

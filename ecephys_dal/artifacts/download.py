@@ -252,7 +252,7 @@ class Download:
             resumed_from=0 if transfer.restarts else resumed_from,
             restarts=transfer.restarts,
             validator=transfer.version.etag,
-            sha256=digest.hex() if digest and self._settings.sha256 else None,
+            sha256=digest.hex() if digest else None,
             verified_by=tuple(dict.fromkeys(transfer.evidence)),
         )
         there = partial.sync()
