@@ -18,7 +18,12 @@ from ecephys_dal.artifacts.progress import bar_of
 from ecephys_dal.artifacts.refusals import corrupt
 from ecephys_dal.artifacts.report import DownloadReport
 from ecephys_dal.artifacts.version import UNKNOWN
-from ecephys_dal.errors import ArtifactCorruptError, ArtifactError, ArtifactStorageError
+from ecephys_dal.errors import (
+    ArtifactCorruptError,
+    ArtifactError,
+    ArtifactStorageError,
+    ArtifactTransferError,
+)
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -168,10 +173,17 @@ class Download:
             partial.release()
 
     def _copied(self) -> DownloadReport | None:
-        """Copy the file from a mounted file system, if it is visible there."""
+        """Copy the file from a mounted file system, if it is visible and right there."""
         local = self._client.visible(self._artifact)
         if local is None:
             return None
+        try:
+            return self._copied_from(local)
+        except (ArtifactCorruptError, ArtifactTransferError) as error:
+            _LOG.debug("%s is not copied from the file system: %s", self._url, error)
+            return None
+
+    def _copied_from(self, local: Path) -> DownloadReport:
         transfer = self._fetch().transfer
         partial = Partial(self._target, self._url, UNKNOWN)
         with closing(partial), self._bar() as bar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from ecephys_dal.artifacts.inspection import SIZE_IN_LIMS, Inspection
@@ -74,11 +75,17 @@ def check_content(path: Path, artifact: Artifact) -> tuple[str, ...]:
 
 def local_pieces(path: Path, url: str, chunksize: int) -> Iterator[bytes]:
     """Yield the bytes of a file on a mounted file system."""
+    why: object = "its size changed meanwhile"
     try:
         with path.open("rb", buffering=0) as file:
+            left = os.fstat(file.fileno()).st_size
             while piece := file.read(chunksize):
+                left -= len(piece)
                 yield piece
+        if not left:
+            return
     except OSError as error:
-        raise permanent(
-            url, f"can't be read on to its end from {path}: {error}; mounts=None reads it by HTTP"
-        ) from error
+        why = error
+    raise permanent(
+        url, f"can't be read on to its end from {path}: {why}; mounts=None reads it by HTTP"
+    )
