@@ -19,7 +19,7 @@ from ecephys_dal.artifacts.settings import ArtifactSettings
 from ecephys_dal.artifacts.stream import ArtifactStream
 from ecephys_dal.artifacts.transfer import Transfer
 from ecephys_dal.artifacts.writing import write_bytes
-from ecephys_dal.errors import ArtifactNotFoundError
+from ecephys_dal.errors import ArtifactNotFoundError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -172,6 +172,8 @@ class ArtifactClient:
         -------
         list of bool, length n_files
         """
+        if isinstance(artifacts, str):
+            raise ConfigurationError(f"artifacts={artifacts!r} is one file; give a list of it")
         with ThreadPoolExecutor(self.settings.max_parallel) as pool:
             return list(pool.map(self._is_reachable, map(Artifact.of, artifacts)))
 

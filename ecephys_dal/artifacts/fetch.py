@@ -269,6 +269,7 @@ def answers_for(http: requests.Session, settings: ArtifactSettings, url: str) ->
     try:
         while True:
             response = ask("HEAD", url, {})
+            response.raw.drain_conn()  # of nothing, but only then is the connection used again
             if response.status_code in _NO_HEAD:
                 response.close()
                 response = ask("GET", url, {})

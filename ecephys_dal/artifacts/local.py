@@ -75,7 +75,7 @@ def check_content(path: Path, artifact: Artifact) -> tuple[str, ...]:
 
 def local_pieces(path: Path, url: str, chunksize: int) -> Iterator[bytes]:
     """Yield the bytes of a file on a mounted file system."""
-    why: object = "its size changed meanwhile"
+    cause: OSError | None = None
     try:
         with path.open("rb", buffering=0) as file:
             left = os.fstat(file.fileno()).st_size
@@ -85,7 +85,9 @@ def local_pieces(path: Path, url: str, chunksize: int) -> Iterator[bytes]:
         if not left:
             return
     except OSError as error:
-        why = error
+        cause = error
     raise permanent(
-        url, f"can't be read on to its end from {path}: {why}; mounts=None reads it by HTTP"
-    )
+        url,
+        f"can't be read on to its end from {path}: {cause or 'its size changed meanwhile'};"
+        " mounts=None reads it by HTTP",
+    ) from cause
