@@ -162,7 +162,8 @@ class AsyncArtifactClient:
             It can also be awaited, which gives all bytes, and called with a callback, which is
             AllenSDK's form.
         """
-        return AsyncArtifactStream(self, ArtifactStream(self.blocking, Artifact.of(route)))
+        stream = ArtifactStream(self.blocking, Artifact.of(route), beside_others=True)
+        return AsyncArtifactStream(self, stream)
 
     async def download(
         self,

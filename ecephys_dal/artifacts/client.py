@@ -219,10 +219,17 @@ class ArtifactClient:
         """Return where a file is on a mounted file system, None if it is not there."""
         return local_path_of(artifact, self.settings)
 
-    def fetch(self, artifact: Artifact, interruption: Interruption, **beginning: Any) -> Fetch:
+    def fetch(
+        self,
+        artifact: Artifact,
+        interruption: Interruption,
+        *,
+        beside_others: bool = False,
+        **beginning: Any,
+    ) -> Fetch:
         """Return a transfer of a file, to be driven; ``beginning`` is as for `Transfer`."""
         transfer = Transfer(self.url_of(artifact), artifact, self.settings, **beginning)
-        return Fetch(self.http, self.settings, transfer, interruption)
+        return Fetch(self.http, self.settings, transfer, interruption, beside_others=beside_others)
 
     @property
     def http(self) -> requests.Session:

@@ -58,8 +58,8 @@ class Download:
         Ends it from another thread.
     sha256 : str, optional
         What its SHA-256 must be, in hexadecimal.
-    lasting_bar : bool
-        The bar stays on the screen.
+    beside_others : bool
+        Other threads download too; the bar goes when it is full.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Download:
         interruption: Interruption,
         *,
         sha256: str | None = None,
-        lasting_bar: bool = True,
+        beside_others: bool = False,
     ) -> None:
         self._client, self._settings = client, client.settings
         self._url, self._target = client.url_of(artifact), target
@@ -82,7 +82,7 @@ class Download:
         )
         self._interruption, self._sha256 = interruption, sha256
         self._manifest = Manifest(target.parent)
-        self._lasting_bar = lasting_bar
+        self._beside_others = beside_others
 
     def run(self, *, refresh: bool = False) -> DownloadReport:
         """Fetch the file, and log one line about it.
@@ -223,7 +223,13 @@ class Download:
                 return partial
 
     def _fetch(self, **beginning: Any) -> Fetch:
-        fetch = self._client.fetch(self._artifact, self._interruption, rewindable=True, **beginning)
+        fetch = self._client.fetch(
+            self._artifact,
+            self._interruption,
+            rewindable=True,
+            beside_others=self._beside_others,
+            **beginning,
+        )
         if self._settings.sha256 or self._sha256:
             fetch.transfer.inspection.digests.want("sha256")
         return fetch
@@ -288,4 +294,4 @@ class Download:
         return DownloadReport(path=self._target, url=self._url, source=source, **columns)
 
     def _bar(self) -> AbstractContextManager[Bar]:
-        return bar_of(self._settings, self._artifact, stays=self._lasting_bar)
+        return bar_of(self._settings, self._artifact, stays=not self._beside_others)

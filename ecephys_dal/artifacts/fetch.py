@@ -43,6 +43,9 @@ class Fetch:
         Decides.
     interruption : Interruption
         Ends it from another thread.
+    beside_others : bool
+        Several threads read. The heap of each keeps some of what it gave back, so they read in
+        smaller pieces.
     """
 
     def __init__(
@@ -51,7 +54,10 @@ class Fetch:
         settings: ArtifactSettings,
         transfer: Transfer,
         interruption: Interruption,
+        *,
+        beside_others: bool = False,
     ) -> None:
+        self._chunksize = settings.chunksize // (2 if beside_others else 1) or 1
         self.transfer, self.interruption = transfer, interruption
         self._http, self._settings = http, settings
         self._failure: Transient | None = None
@@ -186,7 +192,7 @@ class Fetch:
         self.interruption.check()
         started = time.perf_counter()
         try:
-            piece: bytes = response.raw.read1(self._settings.chunksize, decode_content=False)
+            piece: bytes = response.raw.read1(self._chunksize, decode_content=False)
         except HTTPError as error:
             self.interruption.check()
             raise self.transfer.passing(f"broke off ({_root_of(error)})") from error
@@ -235,7 +241,7 @@ def request(
     auth = settings.current("auth") if at_home else None
     longest = max(longest, 0.001)  # for 0 is refused
     limits = min(settings.connect_timeout, longest), min(settings.read_timeout, longest)
-    with interruption.watching(limits[1]):
+    with interruption.watching(1.5 * limits[1]):  # later than the socket, which says more
         return http.request(
             method,
             url,

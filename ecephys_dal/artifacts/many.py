@@ -36,7 +36,7 @@ def download_all(
 
         def fetch(artifact: Artifact, target: Path) -> DownloadReport:
             interruption.check()
-            download = Download(client, artifact, target, interruption, lasting_bar=False)
+            download = Download(client, artifact, target, interruption, beside_others=True)
             try:
                 return download.run(refresh=refresh)
             except ArtifactError as error:

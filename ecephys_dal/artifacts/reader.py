@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from ecephys_dal.artifacts.connections import Interruption
 from ecephys_dal.artifacts.manifest import Manifest
 from ecephys_dal.artifacts.partial import Partial
+from ecephys_dal.artifacts.refusals import permanent
 from ecephys_dal.artifacts.version import UNKNOWN, Version
 
 if TYPE_CHECKING:
@@ -54,17 +55,20 @@ class _Reader(io.RawIOBase):
         self._places: list[Path] = []
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._size = 0
-        self._block(0)  # which tells the version
-        self._size = self._version.total or 0
         self.name = client.url_of(artifact)
+        self._block(0)  # which tells the version
+        size = artifact.size if self._version.total is None else self._version.total
+        if size is None:
+            raise permanent(self.name, "does not say how long it is; download it instead")
+        self._size = size
         if path is not None:
             self._places = list(self._local(path))
 
     def _local(self, path: Path) -> Iterator[Path]:
         """Yield where bytes of the same version are, or will be."""
         yield Partial.path_of(path, self.name, self._version)
-        record = Manifest(path.parent).of(path.name)
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
+            record = Manifest(path.parent).of(path.name)
             if record is not None and record.is_of(path.stat()):
                 found = Version(record.etag, record.size)
                 if record.url == self.name and found.is_of(self._version):
@@ -80,7 +84,10 @@ class _Reader(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        starts = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}
+        if self.closed or whence not in starts:
+            raise ValueError("the file is closed" if self.closed else f"whence={whence} is none")
+        start = starts[whence]
         if start + offset < 0:
             raise ValueError(f"{offset} from {start} is before the beginning of the file")
         self._position = start + offset
@@ -115,7 +122,7 @@ class _Reader(io.RawIOBase):
                 with path.open("rb") as file:
                     file.seek(first)
                     block = file.read(stop - first)
-            except FileNotFoundError:
+            except OSError:
                 continue
             if len(block) == stop - first:
                 return block

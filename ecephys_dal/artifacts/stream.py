@@ -31,10 +31,14 @@ class ArtifactStream:
         How to fetch.
     artifact : Artifact
         What to fetch.
+    beside_others : bool
+        It is read by one of several threads.
     """
 
-    def __init__(self, client: ArtifactClient, artifact: Artifact) -> None:
-        self.client, self.artifact = client, artifact
+    def __init__(
+        self, client: ArtifactClient, artifact: Artifact, *, beside_others: bool = False
+    ) -> None:
+        self.client, self.artifact, self.beside_others = client, artifact, beside_others
         self.url = client.url_of(artifact)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -46,7 +50,9 @@ class ArtifactStream:
         if local is not None:
             yield from local_pieces(local, self.url, self.client.settings.chunksize)
             return
-        fetch = self.client.fetch(self.artifact, interruption, rewindable=False)
+        fetch = self.client.fetch(
+            self.artifact, interruption, rewindable=False, beside_others=self.beside_others
+        )
         transfer = fetch.transfer
         with bar_of(self.client.settings, self.artifact) as bar:
             while not transfer.complete:

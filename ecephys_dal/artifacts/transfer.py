@@ -256,7 +256,7 @@ class Transfer:
             raise permanent(self.url, "answered 416, but no range was asked for")
         if total is None:
             raise self._odd_part("that is none (416)")
-        same = strong_etag(fields) in (None, self.version.etag)
+        same = self.version.etag is None or strong_etag(fields) in (None, self.version.etag)
         if not same or total != self.offset or self.total not in (None, total):
             self._refuse_change()
         self.version = replace(self.version, total=total)
@@ -289,7 +289,7 @@ class Transfer:
         raise self.passing("changed while it was fetched")
 
     def _refuse_whole(self, fields: Fields) -> NoReturn:
-        if self._asked_for_part and strong_etag(fields) not in (None, self.version.etag):
+        if self.version.etag and strong_etag(fields) not in (None, self.version.etag):
             raise changed(self.url, self.offset)
         raise permanent(self.url, "is served as a whole only, not in ranges; download it instead")
 
