@@ -14,7 +14,6 @@ import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +61,16 @@ class Child:
         The process.
     """
 
-    def __init__(self, process: ForkServerProcess, results: Connection) -> None:
-        self.process = process
-        self._results = results
+    def __init__(self, *arguments: Any) -> None:
+        receiving, sending = CONTEXT.Pipe(duplex=False)
+        self._arguments, self._results = arguments, receiving
+        self.process = CONTEXT.Process(target=_live, args=(*arguments, sending), daemon=True)
+        self.process.start()
+        sending.close()
+
+    def another(self) -> Child:
+        """Begin to fetch the same in one more process."""
+        return Child(*self._arguments)
 
     def kill(self) -> None:
         """Kill it, as ``kill -9`` does."""
@@ -115,13 +121,7 @@ def start(
     **settings : object
         Of ours.
     """
-    receiving, sending = CONTEXT.Pipe(duplex=False)
-    place = SCENARIOS.index(scenario)
-    arguments = (way, host, path, place, hindrance, settings, sending)
-    process = CONTEXT.Process(target=_live, args=arguments, daemon=True)
-    process.start()
-    sending.close()
-    return Child(process, receiving)
+    return Child(way, host, path, SCENARIOS.index(scenario), hindrance, settings)
 
 
 def _live(

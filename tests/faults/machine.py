@@ -141,20 +141,10 @@ def racing(
     way: str, folder: Path, script: Script, *, no_locks: bool = False, seed: int = 1
 ) -> dict[str, Any]:
     """Let six processes fetch one file, and kill eight of them by chance, each replaced."""
-    chance, path = random.Random(seed), folder / "a.nwb"  # noqa: S311
-    hindrance, bad = Hindrance(no_locks=no_locks), 0
+    path, hindrance = folder / "a.nwb", Hindrance(no_locks=no_locks)
     with FaultServer(script) as server:
-
-        def another() -> Child:
-            return start(way, server.host, path, hindrance=hindrance)
-
-        children = [another() for _ in range(6)]
-        for _ in range(8):
-            bad += _wrongly_seen(path, chance.uniform(0.02, 0.1))
-            victim = children.pop(chance.randrange(len(children)))
-            victim.kill()
-            victim.outcome()
-            children.append(another())
+        children = [start(way, server.host, path, hindrance=hindrance) for _ in range(6)]
+        bad = _decimated(children, path, random.Random(seed))  # noqa: S311
         while any(child.process.is_alive() for child in children):
             bad += _wrongly_seen(path, 0.02)
         outcomes = [child.outcome() for child in children]
@@ -167,6 +157,18 @@ def racing(
         "requests": len(server.requests),
         "names": {entry.name for entry in folder.iterdir()},
     }
+
+
+def _decimated(children: list[Child], path: Path, chance: random.Random) -> int:
+    """Kill and replace, and return how often something wrong was seen meanwhile."""
+    bad = 0
+    for _ in range(8):
+        bad += _wrongly_seen(path, chance.uniform(0.02, 0.1))
+        victim = children.pop(chance.randrange(len(children)))
+        victim.kill()
+        victim.outcome()
+        children.append(victim.another())
+    return bad
 
 
 def _wrongly_seen(path: Path, seconds: float) -> int:

@@ -47,11 +47,7 @@ class Cell:
 
 def main() -> int:
     """Print the table; return 1 if a form of ours did not survive a row."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="a page to put it into")
-    parser.add_argument("--rows", type=int, nargs="*", default=list(FAULTS), help="only these")
-    parser.add_argument("--ways", nargs="*", default=WAYS, help="only these columns")
-    arguments = parser.parse_args()
+    arguments = _arguments()
     began = time.monotonic()
     os.environ["PYTHONWARNINGS"] = "ignore"  # of what children leave that were killed
     for way in arguments.ways:
@@ -69,6 +65,20 @@ def main() -> int:
         page = arguments.markdown.read_text()
         arguments.markdown.write_text(MARKS.sub(rf"\1{table}\n\2", page))
     return 1 if lost else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="a page to put it into")
+    parser.add_argument("--rows", type=int, nargs="*", default=list(FAULTS), help="only these")
+    parser.add_argument("--ways", nargs="*", default=WAYS, help="only these columns")
+    arguments = parser.parse_args()
+    if arguments.markdown:
+        if (arguments.rows, arguments.ways) != (list(FAULTS), WAYS):
+            parser.error("a part of the table does not go into a page")
+        if not MARKS.search(arguments.markdown.read_text()):
+            parser.error(f"{arguments.markdown} lacks the marks <!-- survivors -->")
+    return arguments
 
 
 def _say(text: str) -> None:

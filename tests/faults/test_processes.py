@@ -90,7 +90,9 @@ def _check_litter(folder: Path) -> None:
     assert names == {"a.nwb", MANIFEST, ".b.nwb.1.part"}
 
 
-@pytest.mark.parametrize("damage", ["shorter", "power loss", "no note", "half a note", "an odd note"])
+@pytest.mark.parametrize(
+    "damage", ["shorter", "power loss", "no note", "half a note", "an odd note"]
+)
 def test_a_partial_file_that_was_damaged_meanwhile_does_no_harm(
     damage: str, tmp_path: Path
 ) -> None:
