@@ -10,7 +10,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import requests
-from tenacity import RetryCallState, Retrying, retry_if_exception_type
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry,
+    retry_if_exception_type,
+    stop_after_attempt,
+)
 from urllib3.exceptions import HTTPError
 
 from ecephys_dal.artifacts.connections import Interruption
@@ -270,7 +276,13 @@ def _root_of(error: BaseException) -> BaseException:
 
 def answers_for(http: requests.Session, settings: ArtifactSettings, url: str) -> bool:
     """Tell whether the web application has a file for us; its bytes are not fetched."""
-    ask = partial(request, http, settings, origin=url, interruption=Interruption())
+    once = partial(request, http, settings, origin=url, interruption=Interruption())
+    # A connection that was kept may have been closed meanwhile, which only its use shows.
+    ask = retry(
+        retry=retry_if_exception_type(requests.ConnectionError),
+        stop=stop_after_attempt(2),
+        reraise=True,
+    )(once)
     hops = 0
     try:
         while True:
