@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -229,8 +229,10 @@ class AsyncArtifactClient:
             await asyncio.wait([waiting])
         except asyncio.CancelledError:
             interruption.set()
-            if not task.cancel():
-                await asyncio.wait([waiting])
+            task.cancel()
+            while not waiting.done():  # also if the task is cancelled once more meanwhile
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([waiting])
             if not waiting.cancelled():
                 waiting.exception()  # nobody is left to raise it to
             raise

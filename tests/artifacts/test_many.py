@@ -343,7 +343,7 @@ def hanging(server: ScriptedServer) -> Iterator[Event]:
     over.set()
 
 
-@pytest.mark.parametrize(("form", "requests"), [("many", 3), ("one", 1), ("stream", 1)])
+@pytest.mark.parametrize(("form", "requests"), [("many", 3), ("stream", 1)])
 def test_ctrl_c_ends_it_at_once_and_keeps_what_arrived(
     server: ScriptedServer, hanging: Event, tmp_path: Path, form: str, requests: int
 ) -> None:
