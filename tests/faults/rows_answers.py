@@ -23,9 +23,8 @@ CAPPED = {1: (0.3, 30.0)}
 
 
 def _later(request: Request) -> Reply:
-    """Ask for a second's patience by a date."""
-    # A date has whole seconds: this is more than one second ahead, and less than two.
-    then = datetime.now(timezone.utc) + timedelta(seconds=2)
+    """Ask for patience until a date, which has whole seconds: this is 0.3 to 1.3 of them ahead."""
+    then = datetime.now(timezone.utc) + timedelta(seconds=1.3)
     return page(503, Retry_After=format_datetime(then, usegmt=True))(request)
 
 
@@ -128,7 +127,7 @@ BUSY = (
         honest(),
         must=replace(AGAIN, waits=A_SECOND),
     ),
-    case(21, "a date", _later, honest(), must=replace(AGAIN, waits=A_SECOND)),
+    case(21, "a date", _later, honest(), must=replace(AGAIN, waits={1: (0.25, 30.0)})),
     case(
         21,
         "in mid-file",
@@ -191,6 +190,7 @@ PAGES = (
         case(24, f"instead of {version.kind}", page(200), must=NOT_THE_FILE, wanted=version)
         for version in (FIRST, NPY, TIFF)
     ],
+    case(24, "in small pieces", dripping(page(200), 1, pause=0.01), must=NOT_THE_FILE),
     case(24, "size from LIMS", page(200), must=NOT_THE_FILE, size=len(FIRST)),
     case(
         24,
