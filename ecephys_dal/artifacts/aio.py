@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecephys_dal.artifacts.client import ArtifactClient
-from ecephys_dal.artifacts.connections import Interruption
 from ecephys_dal.artifacts.download import Download
+from ecephys_dal.artifacts.interruption import Interrupted, Interruption
 from ecephys_dal.artifacts.locate import Artifact
 from ecephys_dal.artifacts.many import download_all
 from ecephys_dal.artifacts.stream import ArtifactStream
 from ecephys_dal.artifacts.writing import write_bytes
-from ecephys_dal.errors import ArtifactError
+from ecephys_dal.errors import ArtifactError, ArtifactTransferError
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -47,6 +47,7 @@ __all__ = ["AsyncArtifactClient", "AsyncArtifactStream"]
 T = TypeVar("T")
 
 _AT_ONCE = 4  # pieces that are read for each step into a thread and back
+_AT_MOST = 0.05  # seconds for which the first one is kept back
 
 
 class _Taken:
@@ -61,8 +62,12 @@ class _Taken:
         if self._error is not None:
             raise self._error
         some: list[bytes] = []
+        until = time.monotonic() + _AT_MOST
         try:
-            some.extend(islice(self._pieces, _AT_ONCE))
+            for piece in self._pieces:
+                some.append(piece)
+                if len(some) == _AT_ONCE or time.monotonic() > until:
+                    break
         except ArtifactError as error:
             if not some:
                 raise
@@ -141,6 +146,7 @@ class AsyncArtifactClient:
     def __init__(self, settings: ArtifactSettings | None = None) -> None:
         self.blocking = ArtifactClient(settings)
         self._pool: ThreadPoolExecutor | None = None
+        self._running: set[Interruption] = set()
         self._pid = os.getpid()
 
     @property
@@ -225,6 +231,7 @@ class AsyncArtifactClient:
         """
         task = self._threads().submit(work)
         waiting = asyncio.wrap_future(task)
+        self._running.add(interruption)
         try:
             await asyncio.wait([waiting])
         except asyncio.CancelledError:
@@ -236,7 +243,12 @@ class AsyncArtifactClient:
             if not waiting.cancelled():
                 waiting.exception()  # nobody is left to raise it to
             raise
-        return waiting.result()
+        finally:
+            self._running.discard(interruption)
+        try:
+            return waiting.result()
+        except Interrupted:
+            raise ArtifactTransferError("the client was closed in the middle of it") from None
 
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None or self._pid != os.getpid():
@@ -245,7 +257,9 @@ class AsyncArtifactClient:
         return self._pool
 
     def close(self) -> None:
-        """Close the connections, and end the threads."""
+        """End what is running, close the connections, and end the threads."""
+        for interruption in list(self._running):
+            interruption.set()
         if self._pool is not None and self._pid == os.getpid():
             self._pool.shutdown()
         self._pool = None
@@ -255,6 +269,12 @@ class AsyncArtifactClient:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         self.close()
 
     def __reduce__(self) -> tuple[type[Self], tuple[ArtifactSettings]]:

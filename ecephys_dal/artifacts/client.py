@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
-from ecephys_dal.artifacts.connections import Interruption, open_connections
+import requests
+
+from ecephys_dal.artifacts.asking import answers_for
+from ecephys_dal.artifacts.connections import open_connections
 from ecephys_dal.artifacts.download import Download
-from ecephys_dal.artifacts.fetch import Fetch, answers_for
+from ecephys_dal.artifacts.fetch import Fetch
+from ecephys_dal.artifacts.interruption import Interruption
 from ecephys_dal.artifacts.local import local_path_of
 from ecephys_dal.artifacts.locate import Artifact
 from ecephys_dal.artifacts.many import download_all
@@ -25,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import BinaryIO
 
-    import requests
     from typing_extensions import Self
 
     from ecephys_dal.artifacts.report import DownloadReport
@@ -174,13 +178,21 @@ class ArtifactClient:
         """
         if isinstance(artifacts, str):
             raise ConfigurationError(f"artifacts={artifacts!r} is one file; give a list of it")
+        unreachable = Event()
         with ThreadPoolExecutor(self.settings.max_parallel) as pool:
-            return list(pool.map(self._is_reachable, map(Artifact.of, artifacts)))
+            one = partial(self._is_reachable, unreachable=unreachable)
+            return list(pool.map(one, map(Artifact.of, artifacts)))
 
-    def _is_reachable(self, artifact: Artifact) -> bool:
+    def _is_reachable(self, artifact: Artifact, unreachable: Event) -> bool:
         if self.visible(artifact) is not None:
             return True
-        return answers_for(self.http, self.settings, self.url_of(artifact))
+        if unreachable.is_set():
+            return False
+        try:
+            return answers_for(self.http, self.settings, self.url_of(artifact))
+        except requests.ConnectionError:
+            unreachable.set()  # for whom to wait once is enough
+            return False
 
     def open_artifact(self, artifact: str, path: str | Path | None = None) -> BinaryIO:
         """Open a file where it is, to read parts of it, as h5py and pynwb do.

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ecephys_dal.artifacts.client import ArtifactClient
-    from ecephys_dal.artifacts.connections import Interruption
     from ecephys_dal.artifacts.fetch import Fetch
+    from ecephys_dal.artifacts.interruption import Interruption
     from ecephys_dal.artifacts.progress import Bar
     from ecephys_dal.artifacts.report import Source
     from ecephys_dal.artifacts.transfer import Transfer
@@ -119,6 +119,8 @@ class Download:
                 f"{self._target} is a folder; name a file in it", url=self._url
             )
         unlocked = False
+        with storage_errors(self._url):
+            before = self._manifest.of(self._target.name)
         while True:
             with storage_errors(self._url):
                 present = None if refresh else self._present()
@@ -129,9 +131,10 @@ class Download:
                     Landing(self._target, self._url, unlocked=unlocked)
                 )
             except Unpublished:
-                refresh = False  # another process has just brought it, or we do it again
+                pass  # another process has just brought it, or we do it again
             except Busy as busy:
-                refresh, unlocked = False, not self._wait_for(busy.partial)
+                unlocked = not self._wait_for(busy.partial)
+            refresh = refresh and self._manifest.of(self._target.name) == before
 
     def _present(self) -> DownloadReport | None:
         """Report the file that is there, if the manifest shows that it is the one."""
@@ -241,7 +244,7 @@ class Download:
             with closing(fetch.ask()) as response:
                 partial = landing.follow(transfer)
                 bar.total, bar.n = transfer.total, transfer.offset
-                for piece in () if transfer.complete else fetch.pieces(response):
+                for piece in fetch.pieces(response):
                     partial.write(piece)
                     bar.update(len(piece))
         return landing.follow(transfer)

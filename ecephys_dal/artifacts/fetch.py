@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import ssl
 import time
-from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import requests
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry,
-    retry_if_exception_type,
-    stop_after_attempt,
-)
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from urllib3.exceptions import HTTPError
 
-from ecephys_dal.artifacts.connections import Interruption
-from ecephys_dal.artifacts.redirects import is_redirect, next_url, same_origin
+from ecephys_dal.artifacts.asking import longest_wait, request
+from ecephys_dal.artifacts.interruption import KeptWaiting
+from ecephys_dal.artifacts.redirects import is_redirect, next_url
 from ecephys_dal.artifacts.refusals import Transient, permanent
 from ecephys_dal.errors import ArtifactTransferError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ecephys_dal.artifacts.interruption import Interruption
     from ecephys_dal.artifacts.settings import ArtifactSettings
     from ecephys_dal.artifacts.transfer import Transfer
     from ecephys_dal.errors import ArtifactCorruptError
 
-__all__ = ["Fetch", "answers_for", "request"]
-
-_NO_HEAD = frozenset({405, 501})
+__all__ = ["Fetch"]
 
 
 class Fetch:
@@ -124,8 +115,10 @@ class Fetch:
             except BaseException:
                 response.close()
                 raise
-        except Transient as error:
-            self.transfer.fail(error)
+        except BaseException as error:
+            self.interruption.forget()
+            if isinstance(error, Transient):
+                self.transfer.fail(error)
             raise
         return response
 
@@ -138,7 +131,8 @@ class Fetch:
             if not is_redirect(response.status_code, response.headers):
                 return response
             response.close()
-            url, hops = next_url(url, response.headers, hops), hops + 1
+            url = next_url(self.transfer.url, url, response.headers, hops)
+            hops += 1
 
     def _request(self, url: str, wanted: dict[str, str]) -> requests.Response:
         origin, left = self.transfer.url, self.transfer.patience.left()
@@ -153,20 +147,25 @@ class Fetch:
                 longest=left,
                 interruption=self.interruption,
             )
+        except KeptWaiting as error:
+            self.interruption.check()
+            raise self.transfer.passing("sent no whole header in time") from error
         except (requests.ConnectionError, requests.Timeout) as error:
             self.interruption.check()
             if isinstance(root := _root_of(error), ssl.SSLCertVerificationError):
-                raise permanent(url, f"shows a certificate that is not trusted: {root}") from error
+                raise permanent(
+                    origin, f"shows a certificate that is not trusted: {root}"
+                ) from error
             raise self.transfer.passing(
                 f"can't be reached ({root}); check host and network"
             ) from error
         except (requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL, UnicodeError):
             # Their messages repeat what may be secret.
             raise permanent(
-                url, "can't be asked for: headers, auth or proxies hold odd characters"
+                origin, "can't be asked for: headers, auth or proxies hold odd characters"
             ) from None
         except (requests.RequestException, HTTPError, ValueError) as error:
-            raise permanent(url, f"can't be asked for: {error}") from error
+            raise permanent(origin, f"can't be asked for: {error}") from error
 
     def pieces(self, response: requests.Response) -> Iterator[bytes | memoryview]:
         """Yield what an answer brings that is new; a failure is kept for the next `ask`."""
@@ -177,7 +176,6 @@ class Fetch:
                 if new := self.transfer.feed(piece, self._seconds):
                     yield new
             self.interruption.check()
-            response.raw.drain_conn()  # of nothing, but only then is the connection used again
             self.transfer.end()
         except Transient as error:
             self.transfer.fail(error)
@@ -198,67 +196,19 @@ class Fetch:
         self.interruption.check()
         started = time.perf_counter()
         try:
-            piece: bytes = response.raw.read1(self._chunksize, decode_content=False)
+            with self.interruption.waiting(self._longest_wait()):
+                piece: bytes = response.raw.read1(self._chunksize, decode_content=False)
+        except KeptWaiting as error:
+            self.interruption.check()
+            raise self.transfer.passing("sent nothing that could be used in time") from error
         except HTTPError as error:
             self.interruption.check()
             raise self.transfer.passing(f"broke off ({_root_of(error)})") from error
         self._seconds = time.perf_counter() - started
         return piece
 
-
-def request(
-    http: requests.Session,
-    settings: ArtifactSettings,
-    method: str,
-    url: str,
-    wanted: dict[str, str],
-    *,
-    origin: str,
-    interruption: Interruption,
-    longest: float = math.inf,
-) -> requests.Response:
-    """Make one request; what may be secret goes to the origin only.
-
-    Parameters
-    ----------
-    http : requests.Session
-        The connections.
-    settings : ArtifactSettings
-        How to ask.
-    method, url : str
-        What to ask.
-    wanted : dict of str to str
-        Header fields of ours.
-    origin : str
-        A URL of the web application.
-    interruption : Interruption
-        Ends it from another thread.
-    longest : float
-        Seconds after which to wait for the server no more, if no setting says fewer.
-
-    Returns
-    -------
-    requests.Response
-        Whose body was not read.
-    """
-    at_home = same_origin(url, origin)
-    agent = settings.user_agent or f"ecephys_dal/{version('ecephys_dal')}"
-    own = (settings.current("headers") or {}) if at_home else {}
-    auth = settings.current("auth") if at_home else None
-    longest = max(longest, 0.001)  # for 0 is refused
-    limits = min(settings.connect_timeout, longest), min(settings.read_timeout, longest)
-    with interruption.watching(1.5 * limits[1]):  # later than the socket, which says more
-        return http.request(
-            method,
-            url,
-            headers={**own, "User-Agent": agent, **wanted},
-            auth=None if auth is None else tuple(one.encode() for one in auth),  # RFC 7617
-            verify=settings.verify,
-            proxies=dict(settings.current("proxies") or {}),  # to which requests adds its own
-            timeout=limits,
-            stream=True,
-            allow_redirects=False,
-        )
+    def _longest_wait(self) -> float:
+        return min(longest_wait(self._settings), max(self.transfer.patience.left(), 0.0) + 0.1)
 
 
 def _error_of(state: RetryCallState) -> BaseException | None:
@@ -272,28 +222,3 @@ def _root_of(error: BaseException) -> BaseException:
         if not wrapped:
             return error
         error = wrapped[0]
-
-
-def answers_for(http: requests.Session, settings: ArtifactSettings, url: str) -> bool:
-    """Tell whether the web application has a file for us; its bytes are not fetched."""
-    once = partial(request, http, settings, origin=url, interruption=Interruption())
-    # A connection that was kept may have been closed meanwhile, which only its use shows.
-    ask = retry(
-        retry=retry_if_exception_type(requests.ConnectionError),
-        stop=stop_after_attempt(2),
-        reraise=True,
-    )(once)
-    hops = 0
-    try:
-        while True:
-            response = ask("HEAD", url, {})
-            response.raw.drain_conn()  # of nothing, but only then is the connection used again
-            if response.status_code in _NO_HEAD:
-                response.close()
-                response = ask("GET", url, {})
-            response.close()
-            if not is_redirect(response.status_code, response.headers):
-                return response.status_code == 200
-            url, hops = next_url(url, response.headers, hops), hops + 1
-    except (requests.RequestException, HTTPError, ValueError, ArtifactTransferError):
-        return False

@@ -57,7 +57,6 @@ class Landing:
         if version is None:
             return None
         self._partial = self._opened(version)
-        self._partial.distrust_tail()
         size = self._partial.size
         return version, size - (size == version.total)
 

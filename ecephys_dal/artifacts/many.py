@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ecephys_dal.artifacts.client import ArtifactClient
-    from ecephys_dal.artifacts.connections import Interruption
+    from ecephys_dal.artifacts.interruption import Interruption
 
 __all__ = ["download_all"]
 
@@ -36,7 +36,7 @@ def download_all(
 
         def fetch(artifact: Artifact, target: Path) -> DownloadReport:
             interruption.check()
-            download = Download(client, artifact, target, interruption, beside_others=True)
+            download = Download(client, artifact, target, interruption.child(), beside_others=True)
             try:
                 return download.run(refresh=refresh)
             except ArtifactError as error:

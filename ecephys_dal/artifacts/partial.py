@@ -20,7 +20,7 @@ from glob import escape
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ecephys_dal.artifacts.note import Note
+from ecephys_dal.artifacts.note import Note, this_boot
 from ecephys_dal.artifacts.version import Version
 from ecephys_dal.errors import ArtifactStorageError
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Partial", "Unpublished", "storage_errors"]
 
 _HEX = "[0-9a-f]"
-_SETTLED = 60  # seconds after which what another machine wrote is on the file system
 _STALE = 3600  # seconds after which nobody writes to a partial file any more
 _WRITE_BACK = 8 * 1024 * 1024  # bytes after which the disk is asked to begin
 
@@ -72,15 +71,18 @@ class Partial:
         self._note = self.path.with_name(self.path.name + ".json")
         with storage_errors(url):
             target.parent.mkdir(parents=True, exist_ok=True)
-            if not (self.path.exists() and self._note.exists()):
-                self._write_note()
+            self._write_note()
             self._file = io.FileIO(self.path, "r+", opener=_create)
             self._written_back = self._position = self.size
 
     @staticmethod
     def path_of(target: Path, url: str, version: Version) -> Path:
-        """Return where the partial file of a version is; without a validator it is a new one."""
-        bound = json.dumps([target.name, url, version.etag, version.total])
+        """Return where the partial file of a version is; without a validator it is a new one.
+
+        What another machine writes, or this one wrote before it went down, may have holes as it is
+        seen from here, although it is as long as if it had none. So that is another file.
+        """
+        bound = json.dumps([target.name, url, version.etag, version.total, this_boot()])
         mark = hashlib.sha256(bound.encode()).hexdigest() if version.etag else uuid4().hex
         return target.with_name(f"{_stem(target)}{mark[:16]}.part")
 
@@ -94,25 +96,14 @@ class Partial:
         """Return the version that most is there of, from an earlier download of so many bytes."""
         whole, found = Version(total=size), dict[Version, int]()
         for path in target.parent.glob(f"{escape(_stem(target))}*.part.json"):
-            note = Note.read(path)
+            note, partial = Note.read(path), path.with_suffix("")
             if note is None or (note.target, note.url) != (target.name, url):
                 continue
-            with suppress(OSError):
-                there = path.with_suffix("").stat()
-                # What another machine may still be writing can have holes as it is seen from here.
-                settled = note.is_ours or time.time() - there.st_mtime > _SETTLED
-                if settled and note.version.agrees(whole):
-                    found[note.version] = there.st_size
+            if partial == cls.path_of(target, url, note.version) and note.version.agrees(whole):
+                with suppress(OSError):
+                    found[note.version] = partial.stat().st_size
         usable = [one for one, there in found.items() if 0 < there <= (one.total or there)]
         return max(usable, key=found.__getitem__, default=None)
-
-    def distrust_tail(self) -> None:
-        """Drop what may not have reached the disk before this machine, or the other, stopped."""
-        note = Note.read(self._note)
-        if note is not None and not note.is_ours:
-            with storage_errors(self.url):
-                self._file.truncate(max(0, self.size - 2 * _WRITE_BACK))
-                self._write_note()
 
     @property
     def size(self) -> int:
@@ -266,7 +257,10 @@ def storage_errors(url: str) -> Iterator[None]:
 
 
 def _stem(target: Path) -> str:
-    return f".{target.name[:50]}."
+    name = target.name
+    if len(os.fsencode(name)) > 150:  # a file's name has 255 bytes at most
+        name = f"{name[:30]}.{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
+    return f".{name}."
 
 
 def _create(path: str, flags: int) -> int:

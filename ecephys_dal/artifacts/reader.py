@@ -8,7 +8,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from ecephys_dal.artifacts.connections import Interruption
+from ecephys_dal.artifacts.interruption import Interruption
 from ecephys_dal.artifacts.manifest import Manifest
 from ecephys_dal.artifacts.partial import Partial
 from ecephys_dal.artifacts.refusals import permanent

@@ -22,13 +22,15 @@ def is_redirect(status: int, fields: Mapping[str, str]) -> bool:
     return status in _STATUSES and "Location" in fields
 
 
-def next_url(url: str, fields: Mapping[str, str], hops: int) -> str:
+def next_url(origin: str, url: str, fields: Mapping[str, str], hops: int) -> str:
     """Return where a redirection leads.
 
     Parameters
     ----------
+    origin : str
+        What was asked for at first, for messages: what it led to may hold secrets.
     url : str
-        What was asked for.
+        What was asked for last.
     fields : mapping of str to str
         The header fields of the answer.
     hops : int
@@ -50,11 +52,11 @@ def next_url(url: str, fields: Mapping[str, str], hops: int) -> str:
     except ValueError:  # brackets without an address, a port that is none
         known = False
     if not known:
-        raise permanent(url, "redirects to what is no address of a web server")
+        raise permanent(origin, "redirects to what is no address of a web server")
     if urlsplit(url).scheme == "https" and parts.scheme == "http":
-        raise permanent(url, "redirects from https to http, where the file could be changed")
+        raise permanent(origin, "redirects from https to http, where the file could be changed")
     if hops >= _MOST_HOPS:
-        raise permanent(url, f"redirects more than {_MOST_HOPS} times")
+        raise permanent(origin, f"redirects more than {_MOST_HOPS} times")
     return target
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecephys_dal.artifacts.connections import Interruption
+from ecephys_dal.artifacts.interruption import Interruption
 from ecephys_dal.artifacts.local import local_pieces
 from ecephys_dal.artifacts.progress import bar_of
 

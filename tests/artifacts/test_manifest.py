@@ -82,7 +82,9 @@ TORN = {
     "text": lambda _: b'"\\"name\\": \\"a.nwb\\""',
     "lacks a column": lambda _: b'{"name": "a.nwb"}',
     "odd evidence": lambda line: line.replace(b'"verified_by": []', b'"verified_by": 5'),
-    "of another name": lambda _: b'{"name": "b.nwb", "x": {"name": "a.nwb"}}',
+    "of another name": lambda line: line.replace(
+        b'"name": "a.nwb"', b'"x": {"name": "a.nwb"}, "name": "b.nwb"'
+    ),
 }  # fmt: skip
 
 
@@ -260,7 +262,9 @@ def test_a_given_sha256_is_compared(server: ScriptedServer, tmp_path: Path, sett
     with ArtifactClient(replace(server.settings, sha256=setting)) as client:
         report = client.download(ROUTE, tmp_path / "a.nwb", sha256=SHA256.upper())
         assert "SHA-256 that was given" in report.verified_by
-        assert client.download(ROUTE, tmp_path / "a.nwb", sha256=SHA256).source == "present"
+        for given_again in (SHA256, SHA256.upper()):
+            again = client.download(ROUTE, tmp_path / "a.nwb", sha256=given_again)
+            assert again.source == "present"
         assert asked(server) == 1
         with pytest.raises(ArtifactCorruptError, match="SHA-256") as caught:
             client.download(ROUTE, tmp_path / "a.nwb", sha256="0" * 64)

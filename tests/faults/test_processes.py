@@ -114,8 +114,8 @@ def _damage(damage: str, partial: Path, note: Path) -> None:
     elif damage == "power loss":  # the length reached the disk, and the bytes did not
         with partial.open("ab") as file:
             file.write(bytes(1_000_000))
-        note.write_text(json.dumps({**json.loads(note.read_text()), "boot": "the one before"}))
-        os.utime(partial, (0, 0))
+        for entry in (note, partial):  # under the name that the start before gave it
+            entry.rename(entry.with_name(entry.name.replace(".a.nwb.", ".a.nwb.0")))
     elif damage == "no note":
         note.unlink()
     elif damage == "half a note":

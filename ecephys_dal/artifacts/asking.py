@@ -1,0 +1,121 @@
+"""One request to the web application, and the question whether it has a file."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import requests
+from tenacity import retry, retry_if_exception, stop_after_attempt
+from urllib3.exceptions import HTTPError
+
+from ecephys_dal.artifacts.interruption import Interruption, KeptWaiting
+from ecephys_dal.artifacts.redirects import is_redirect, next_url, same_origin
+from ecephys_dal.errors import ArtifactTransferError
+
+if TYPE_CHECKING:
+    from ecephys_dal.artifacts.settings import ArtifactSettings
+
+__all__ = ["answers_for", "longest_wait", "request"]
+
+_NO_HEAD = frozenset({405, 501})
+
+
+def longest_wait(settings: ArtifactSettings) -> float:
+    """Return the seconds that any wait may take as a whole: more than the socket's own limit."""
+    return 1.5 * settings.read_timeout
+
+
+def request(
+    http: requests.Session,
+    settings: ArtifactSettings,
+    method: str,
+    url: str,
+    wanted: dict[str, str],
+    *,
+    origin: str,
+    interruption: Interruption,
+    longest: float = math.inf,
+) -> requests.Response:
+    """Make one request; what may be secret goes to the origin only.
+
+    Parameters
+    ----------
+    http : requests.Session
+        The connections.
+    settings : ArtifactSettings
+        How to ask.
+    method, url : str
+        What to ask.
+    wanted : dict of str to str
+        Header fields of ours.
+    origin : str
+        A URL of the web application.
+    interruption : Interruption
+        Ends it from another thread.
+    longest : float
+        Seconds after which to wait for the server no more, if no setting says fewer.
+
+    Returns
+    -------
+    requests.Response
+        Whose body was not read.
+    """
+    at_home = same_origin(url, origin)
+    agent = settings.user_agent or f"ecephys_dal/{version('ecephys_dal')}"
+    own = (settings.current("headers") or {}) if at_home else {}
+    auth = settings.current("auth") if at_home else None
+    longest = max(longest, 0.001)  # for 0 is refused
+    limits = min(settings.connect_timeout, longest), min(settings.read_timeout, longest)
+    with interruption.waiting(min(longest_wait(settings), longest), connecting=limits[0]):
+        return http.request(
+            method,
+            url,
+            headers={**own, "User-Agent": agent, **wanted},
+            auth=None if auth is None else tuple(one.encode() for one in auth),  # RFC 7617
+            verify=settings.verify,
+            proxies=dict(settings.current("proxies") or {}),  # to which requests adds its own
+            timeout=limits,
+            stream=True,
+            allow_redirects=False,
+        )
+
+
+def answers_for(http: requests.Session, settings: ArtifactSettings, url: str) -> bool:
+    """Tell whether the web application has a file for us; its bytes are not fetched.
+
+    Raises
+    ------
+    requests.ConnectionError
+        If it can't be reached.
+    """
+    interruption = Interruption()
+    once = partial(request, http, settings, origin=url, interruption=interruption)
+    # A connection that was kept may have been closed meanwhile, which only its use shows.
+    ask = retry(retry=retry_if_exception(_was_closed), stop=stop_after_attempt(2), reraise=True)(
+        once
+    )
+    origin, hops = url, 0
+    try:
+        while True:
+            response = ask("HEAD", url, {})
+            response.raw.drain_conn()  # of nothing, but only then is the connection used again
+            if response.status_code in _NO_HEAD:
+                response.close()
+                response = ask("GET", url, {})
+            response.close()
+            if not is_redirect(response.status_code, response.headers):
+                return response.status_code == 200
+            url, hops = next_url(origin, url, response.headers, hops), hops + 1
+    except requests.ConnectionError:
+        raise
+    except (requests.RequestException, HTTPError, ValueError, ArtifactTransferError, KeptWaiting):
+        return False
+    finally:
+        interruption.forget()
+
+
+def _was_closed(error: BaseException) -> bool:
+    return isinstance(error, requests.ConnectionError) and not isinstance(error, requests.Timeout)
