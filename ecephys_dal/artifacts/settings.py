@@ -18,6 +18,7 @@ _HOST = re.compile(r"([^\s/@?#:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d+)?(/[^\s/@?#][^\s@
 _TEXT = re.compile(r"(?:[!-~\xa1-\xff][ -~\xa0-\xff]*)?")  # that a header field can hold
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = ("range", "if-range", "accept-encoding", "host", "user-agent")
+_PROXIES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _MAY_BE_SECRET = ("headers", "auth", "proxies")
 
 __all__ = ["ArtifactSettings"]
@@ -223,6 +224,17 @@ def _check_secret(name: str, value: object) -> None:
         raise ConfigurationError(f"{name} is no mapping of strings to strings that can be sent")
     elif name == "headers":
         _check_names(value)
+    elif not all(_is_proxy(one) for key, one in value.items() if one and key != "no_proxy"):
+        raise ConfigurationError("proxies holds what is no address, such as http://proxy:3128")
+
+
+def _is_proxy(address: str) -> bool:
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in _PROXIES and bool(parts.hostname) and port != 0
 
 
 def _check_names(headers: Mapping[str, str]) -> None:

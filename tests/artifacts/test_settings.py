@@ -76,7 +76,8 @@ BAD_SECRETS: dict[str, list[Any]] = {
         "me:s3cret", ("s3cret",), ("me", "s3cret", "x"), ("me", 5), (None, "s3cret"), ["s3cret"],
         {"me": "s3cret"}, b"s3cret", 5, ("me", b"s3cret"),
     ],
-    "proxies": ["http://me:s3cret@proxy", ["s3cret"], {"http": 5}, {"http": "s3cret\n"}, 5],
+    "proxies": ["http://me:s3cret@proxy", ["s3cret"], {"http": 5}, {"http": "s3cret\n"}, 5,
+                {"http": "http://me:s3cret@"}, {"http": "http://s3cret:none"}, {"http": "ftp://s3cret"}],
 }  # fmt: skip
 
 
