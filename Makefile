@@ -31,7 +31,7 @@ faults: $(ORACLE)/stamp
 
 # How fast files come, beside curl and AllenSDK, from an nginx on this machine.
 bench: $(ORACLE)/stamp
-	$(ORACLE)/bin/python -m benchmarks.downloads $(BENCH_ARGS)
+	$(ORACLE)/bin/python -m benchmarks.downloads --report benchmarks/downloads.md $(BENCH_ARGS)
 
 # The same tests on the oldest pandas and NumPy that are supported, the ones that AllenSDK pins,
 # with a pyarrow and an hdmf of their time, and SQLAlchemy 2.0.

@@ -99,8 +99,9 @@ class Interruption:
             yield
         finally:
             _USER.reset(token)
-            self._until = None
-            if self._hung_up:
+            with self._lock:  # so that the guard does not hang up in the middle of the next wait
+                self._until, hung_up = None, self._hung_up
+            if hung_up:
                 raise KeptWaiting
 
     def _guard(self, interval: float, ended: Event) -> None:
