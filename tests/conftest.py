@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.orm import Session
@@ -16,6 +17,9 @@ from sqlalchemy.orm import Session
 from ecephys_dal import Database
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.testing import SyntheticLims, build_synthetic_lims, using
+
+hypothesis.settings.register_profile("ecephys_dal", deadline=None)  # machines are noisy
+hypothesis.settings.load_profile("ecephys_dal")
 
 BACKENDS = ("sqlite", "postgresql")
 # The published tables are not ours to hand on, so they stand outside of the repository.
