@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -29,6 +30,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - what is wanted is that file system
 def main() -> None:
     """Run all races, and print the report; a target that is missed is no failure."""
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # lest the server goes on
     with ExitStack() as stack:
         served = stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-served-"))
         server = stack.enter_context(serving(Path(served), arguments.size))
@@ -57,7 +59,7 @@ def _run(race: Race, server: Server, arguments: argparse.Namespace) -> Iterator[
 def _places(race: Race, folder: Path) -> Iterator[tuple[str, Path | None]]:
     """Yield where the files of a race go to."""
     if "nowhere" in race.places:
-        yield "nowhere", None
+        yield "", None
         return
     if "disk" in race.places or not _MEMORY.is_dir():
         yield f"to disk ({file_system_of(folder)})", folder
@@ -80,7 +82,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--patience", type=float, default=10, help="seconds to wait until others are idle"
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if not any(arguments.only in race.title for race in RACES):
+        parser.error(f"no race has {arguments.only!r} in its title")
+    return arguments
 
 
 def _size(text: str) -> int:

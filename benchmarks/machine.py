@@ -149,7 +149,7 @@ def precedence() -> str:
     group = _PROC / "self/autogroup"
     own = group.read_text().split()[-1] if group.exists() else "0"
     nice = min(int(own), os.nice(0))
-    return f"; others were given way to less (nice {nice})" if nice else ""
+    return f"; the scheduler preferred these processes to others (nice {nice})" if nice else ""
 
 
 def file_system_of(folder: Path) -> str:

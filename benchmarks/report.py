@@ -75,9 +75,14 @@ class Outcome:
         self.taken = taken
         self.first = taken[race.contestants[0].name]
 
+    @property
+    def name(self) -> str:
+        """What was run, and where."""
+        return ", ".join(part for part in (self.race.title, self.place) if part)
+
     def lines(self) -> Iterator[str]:
         """Yield a table."""
-        yield from (f"## {self.race.title}, {self.place}", "")
+        yield from (f"## {self.name}", "")
         yield _row(_COLUMNS)
         yield _row(["---", *["---:"] * (len(_COLUMNS) - 1)])
         for contestant in self.race.contestants:
@@ -88,7 +93,7 @@ class Outcome:
         """Yield which targets were missed."""
         for contestant in self.race.contestants:
             ratio, memory = self.ratio(contestant), self.memory(contestant)
-            where = f"{self.race.title}, {self.place}: {contestant.name}"
+            where = f"{self.name}: {contestant.name}"
             if self.counts and contestant.target is not None and ratio < contestant.target:
                 yield f"target missed: {where}: {ratio:.2f}x, not {contestant.target}x"
             if contestant.lean and memory > MEMORY_TARGET:
@@ -157,11 +162,16 @@ def _summary(outcomes: list[Outcome]) -> Iterator[str]:
                 yield _row(
                     (name, f"{one.target}x curl", f"{ratio:.2f}x", _verdict(ratio >= one.target))
                 )
-    most = max(
-        outcome.memory(one) for outcome in outcomes for one in outcome.race.contestants if one.lean
-    )
-    limit = f"{MEMORY_TARGET:.0f} MiB"
-    yield _row(("memory, most of ours", limit, f"{most:.1f} MiB", _verdict(most <= MEMORY_TARGET)))
+    peaks = [
+        (outcome.memory(one), f"{one.name}, {outcome.name}")
+        for outcome in outcomes
+        for one in outcome.race.contestants
+        if one.lean
+    ]
+    if peaks:
+        most, who = max(peaks)
+        name, limit = f"memory, the most of ours: {who}", f"{MEMORY_TARGET:.0f} MiB"
+        yield _row((name, limit, f"{most:.1f} MiB", _verdict(most <= MEMORY_TARGET)))
     yield ""
 
 
