@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -58,5 +59,7 @@ def _run(command: list[str]) -> float:
 
 def version() -> str:
     """Return curl's version."""
+    if shutil.which("curl") is None:
+        raise SystemExit("curl is missing; as root: apt-get install curl")
     told = subprocess.run(["curl", "--version"], check=True, capture_output=True, text=True)  # noqa: S607
     return " ".join(told.stdout.split()[:2])

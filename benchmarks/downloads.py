@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks import curl
 from benchmarks.machine import file_system_of
 from benchmarks.races import RACES
 from benchmarks.report import Outcome, report
@@ -31,6 +32,7 @@ def main() -> None:
     """Run all races, and print the report; a target that is missed is no failure."""
     arguments = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # lest the server goes on
+    curl.version()  # or say that it is missing, before anything is measured
     with ExitStack() as stack:
         served = stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-served-"))
         server = stack.enter_context(serving(Path(served), arguments.size))
