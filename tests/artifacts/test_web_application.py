@@ -15,7 +15,12 @@ from typing import Any
 import pytest
 import trustme
 
-from ecephys_dal import ArtifactClient, ArtifactNotFoundError, ArtifactTransferError
+from ecephys_dal import (
+    ArtifactClient,
+    ArtifactNotFoundError,
+    ArtifactTransferError,
+    ConfigurationError,
+)
 from tests.artifacts.conftest import (
     ETAG,
     NWB,
@@ -337,15 +342,30 @@ def test_a_proxy_makes_a_tunnel_to_a_tls_server_and_learns_no_secret(
 def test_a_proxy_that_is_not_there_is_an_error_without_its_password(
     server: ScriptedServer, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    for url in ("http://me:s3cret@127.0.0.1:9", "http://me:s3cret@127.0.0.1:99999"):
-        with (
-            ArtifactClient(replace(server.settings, proxies={"http": url})) as client,
-            pytest.raises(ArtifactTransferError) as caught,
-        ):
-            client.download(ROUTE, tmp_path / "a.nwb")
-        assert "s3cret" not in str(caught.value)
+    settings = replace(server.settings, proxies={"http": "http://me:s3cret@127.0.0.1:9"})
+    with ArtifactClient(settings) as client, pytest.raises(ArtifactTransferError) as caught:
+        client.download(ROUTE, tmp_path / "a.nwb")
+    assert "s3cret" not in str(caught.value)
     assert "s3cret" not in caplog.text
     assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://me:s3cret@127.0.0.1:99999", "http://me:s3cret@[bad", "http://me:s3cret@"]
+)
+def test_a_proxy_that_can_not_be_is_refused_without_its_password(
+    server: ScriptedServer, url: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="^proxies") as caught:
+        replace(server.settings, proxies={"http": url})
+    assert "s3cret" not in str(caught.value)
+    settings = replace(server.settings, proxies=lambda: {"http": url})
+    with (
+        ArtifactClient(settings) as client,
+        pytest.raises(ConfigurationError, match="^proxies") as caught,
+    ):
+        list(client.stream(ROUTE))
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_file_that_is_not_there_is_asked_for_once(
