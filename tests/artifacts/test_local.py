@@ -189,6 +189,13 @@ def test_what_is_not_right_there_is_fetched(
     assert client.reachable([artifact()]) == [False]
 
 
+def test_what_is_no_file_is_not_waited_for(
+    client: ArtifactClient, mounted: Path, tmp_path: Path
+) -> None:
+    pipe(mounted)
+    assert streamed(client, artifact(size=None), tmp_path) == NWB
+
+
 @pytest.mark.parametrize(
     "columns",
     [
