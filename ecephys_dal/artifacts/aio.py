@@ -133,8 +133,8 @@ class AsyncArtifactStream:
 class AsyncArtifactClient:
     """Fetches files as `ArtifactClient` does, without blocking the event loop.
 
-    A task that is cancelled ends at once, wherever the transfer is; what arrived is kept as after
-    any other interruption.
+    A task that is cancelled ends at once, unless a connection is just being made; what arrived is
+    kept as after any other interruption.
 
     Parameters
     ----------
