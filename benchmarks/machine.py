@@ -147,8 +147,9 @@ def describe() -> str:
 def precedence() -> str:
     """Say by how much the scheduler prefers this session to others, if it does."""
     group = _PROC / "self/autogroup"
-    own = group.read_text().split()[-1] if group.exists() else "0"
-    nice = min(int(own), os.nice(0))
+    # The file is missing in some kernels, and empty for a process that is in no group.
+    words = group.read_text().split() if group.exists() else []
+    nice = min(int(words[-1]) if words else 0, os.nice(0))
     return f"; the scheduler preferred these processes to others (nice {nice})" if nice else ""
 
 
