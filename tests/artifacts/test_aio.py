@@ -612,9 +612,12 @@ def test_a_client_is_usable_after_a_fork_on_both_sides(
     assert (ran.returncode, ran.stderr) == (0, "")
     names = ["child", "parent", "parent again"]
     assert visible(tmp_path) == sorted([*names, *(f"{name}, blocking" for name in names)])
-    parent, child, again = (set(came_by[at : at + 3]) for at in (0, 3, 6))
-    assert not child & (parent | again)
-    assert again <= parent  # whose connections the child has not closed
+    parent, child, again = (came_by[at : at + 3] for at in (0, 3, 6))
+    assert not set(child) & {*parent, *again}
+    # The child has not closed the parent's connections, of which there is one or two for the two
+    # transfers at once, and one for the blocking one.
+    assert set(again[:2]) & set(parent[:2])
+    assert again[2] == parent[2]
 
 
 INTERRUPTED = """
