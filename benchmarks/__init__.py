@@ -1,1 +1,1 @@
-"""What is measured: how fast, and with how much memory, files are fetched."""
+"""What is measured: downloads beside curl, and tables beside AllenSDK and others."""

@@ -62,23 +62,23 @@ class Watch:
 
     Parameters
     ----------
-    server : int
-        The server's process.
+    server : int or None
+        The server's process; what those take that it starts counts too. None if there is none.
     """
 
-    def __init__(self, server: int) -> None:
+    def __init__(self, server: int | None) -> None:
         self._server = server
         self.seconds = self.busy = 0.0
 
     def __enter__(self) -> Self:
-        self._began = _busy_seconds(), _cpu_seconds_of(self._server)
+        self._began = _busy_seconds(), _cpu_seconds_of_all(self._server)
         self._since = time.perf_counter()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.seconds = time.perf_counter() - self._since
         busy, server = self._began
-        self.busy = _busy_seconds() - busy - (_cpu_seconds_of(self._server) - server)
+        self.busy = _busy_seconds() - busy - (_cpu_seconds_of_all(self._server) - server)
 
     def readings(self, cpu: float, memory: float) -> Readings:
         """Return what was measured, with what only the caller knows."""
@@ -99,9 +99,31 @@ def _busy_seconds() -> float:
     return (user + nice + system + irq + softirq + steal) / _TICKS
 
 
-def _cpu_seconds_of(process: int) -> float:
-    after_name = (_PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) / _TICKS
+def _cpu_seconds_of_all(parent: int | None) -> float:
+    """Return what a process and its children have taken, those too that ended and were waited for."""
+    if parent is None:
+        return 0.0
+    family = [parent, *children_of(parent)]
+    return sum(sum(map(int, fields[11:15])) for fields in map(_stat, family) if fields) / _TICKS
+
+
+def children_of(parent: int) -> list[int]:
+    """Return the processes that a process started, and that run."""
+    threads = (_PROC / str(parent) / "task").glob("*/children")
+    return [int(child) for listed in threads for child in listed.read_text().split()]
+
+
+def parent_of(process: int) -> int:
+    """Return the process that started another."""
+    return int(_stat(process)[1])
+
+
+def _stat(process: int) -> list[str]:
+    """Return what the kernel says of a process behind its name; nothing if it has ended."""
+    try:
+        return (_PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return []
 
 
 def wait_until_idle(patience: float) -> None:

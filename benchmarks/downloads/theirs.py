@@ -14,7 +14,7 @@ with warnings.catch_warnings():
     )
 
 if TYPE_CHECKING:
-    from benchmarks.task import Task
+    from benchmarks.downloads.task import Task
 
 
 def write_bytes(task: Task) -> None:

@@ -8,15 +8,16 @@ from importlib.metadata import version
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks import curl
+from benchmarks.downloads import curl
+from benchmarks.downloads.races import MEMORY_TARGET
 from benchmarks.machine import describe, precedence
-from benchmarks.races import MEMORY_TARGET
+from benchmarks.markdown import table, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from benchmarks.downloads.races import Contestant, Race
     from benchmarks.machine import Readings
-    from benchmarks.races import Contestant, Race
 
 __all__ = ["Outcome", "report"]
 
@@ -82,12 +83,7 @@ class Outcome:
 
     def lines(self) -> Iterator[str]:
         """Yield a table."""
-        yield from (f"## {self.name}", "")
-        yield _row(_COLUMNS)
-        yield _row(["---", *["---:"] * (len(_COLUMNS) - 1)])
-        for contestant in self.race.contestants:
-            yield _row(self._cells(contestant))
-        yield ""
+        yield from table(self.name, _COLUMNS, map(self._cells, self.race.contestants))
 
     def missed(self) -> Iterator[str]:
         """Yield which targets were missed."""
@@ -123,7 +119,7 @@ class Outcome:
             f"{min(ratios):.2f} to {max(ratios):.2f}",
             f"{synced:.2f}",
             "" if target is None else f"{target}",
-            "" if target is None else "met" if median(ratios) >= target else "**missed**",
+            "" if target is None else verdict(met=median(ratios) >= target),
             f"{self.size / MIB / median(one.seconds for one in taken):.0f}",
             f"{median(one.cpu for one in taken):.2f}",
             "" if math.isnan(memory) else f"{memory:.1f}",
@@ -153,15 +149,16 @@ def report(outcomes: list[Outcome], rounds: int, nginx: str) -> str:
 
 def _summary(outcomes: list[Outcome]) -> Iterator[str]:
     """Yield each target, and whether it was met."""
-    yield from ("## Targets", "", _row(("", "target", "found", "")), _row(["---"] * 4))
+    yield from table("Targets", ("", "target", "found", ""), _targets(outcomes))
+
+
+def _targets(outcomes: list[Outcome]) -> Iterator[Iterable[str]]:
     for outcome in outcomes:
         for one in outcome.race.contestants if outcome.counts else ():
             if one.target is not None:
                 ratio = outcome.ratio(one)
-                name = f"{one.name}, {outcome.place}"
-                yield _row(
-                    (name, f"{one.target}x curl", f"{ratio:.2f}x", _verdict(ratio >= one.target))
-                )
+                met = verdict(met=ratio >= one.target)
+                yield f"{one.name}, {outcome.place}", f"{one.target}x curl", f"{ratio:.2f}x", met
     peaks = [
         (outcome.memory(one), f"{one.name}, {outcome.name}")
         for outcome in outcomes
@@ -171,13 +168,4 @@ def _summary(outcomes: list[Outcome]) -> Iterator[str]:
     if peaks:
         most, who = max(peaks)
         name, limit = f"memory, the most of ours: {who}", f"{MEMORY_TARGET:.0f} MiB"
-        yield _row((name, limit, f"{most:.1f} MiB", _verdict(most <= MEMORY_TARGET)))
-    yield ""
-
-
-def _verdict(met: bool) -> str:
-    return "met" if met else "**target missed**"
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+        yield name, limit, f"{most:.1f} MiB", verdict(met=most <= MEMORY_TARGET)

@@ -8,14 +8,14 @@ import sys
 import time
 from dataclasses import asdict
 
+from benchmarks.downloads.task import Task
 from benchmarks.machine import Watch, forget_peak, peak_memory
-from benchmarks.task import Task
 
 
 def main() -> None:
     """Import the contestant, then measure it."""
     module, function, task = sys.argv[1], sys.argv[2], Task(**json.loads(sys.argv[3]))
-    contestant = getattr(importlib.import_module(f"benchmarks.{module}"), function)
+    contestant = getattr(importlib.import_module(f"benchmarks.downloads.{module}"), function)
     resident = forget_peak()
     cpu = time.process_time()
     with Watch(task.server) as watch:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from benchmarks.machine import Readings, Watch
 
 if TYPE_CHECKING:
-    from benchmarks.server import Server
-    from benchmarks.task import Task
+    from benchmarks.downloads.server import Server
+    from benchmarks.downloads.task import Task
 
 __all__ = ["fetch", "version"]
 

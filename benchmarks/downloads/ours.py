@@ -11,7 +11,7 @@ from ecephys_dal.artifacts import Artifact
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from benchmarks.task import Task
+    from benchmarks.downloads.task import Task
 
 
 def download(task: Task) -> None:

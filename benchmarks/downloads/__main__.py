@@ -11,18 +11,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import curl
+from benchmarks.downloads import curl
+from benchmarks.downloads.races import RACES
+from benchmarks.downloads.report import Outcome, report
+from benchmarks.downloads.rounds import Rounds
+from benchmarks.downloads.server import nginx_version, serving
 from benchmarks.machine import file_system_of
-from benchmarks.races import RACES
-from benchmarks.report import Outcome, report
-from benchmarks.rounds import Rounds
-from benchmarks.server import nginx_version, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmarks.races import Race
-    from benchmarks.server import Server
+    from benchmarks.downloads.races import Race
+    from benchmarks.downloads.server import Server
 
 _UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _MEMORY = Path("/dev/shm")  # noqa: S108 - what is wanted is that file system

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.server import NO_ETAG, PLAIN, SMALL, WITH_MD5, WITH_SHA256
+from benchmarks.downloads.server import NO_ETAG, PLAIN, SMALL, WITH_MD5, WITH_SHA256
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
@@ -13,19 +12,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import curl
+from benchmarks.downloads import curl
+from benchmarks.downloads.task import Task
 from benchmarks.machine import Readings, wait_until_idle
-from benchmarks.task import Task
+from benchmarks.orders import orders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from benchmarks.races import Contestant, Race
-    from benchmarks.server import Server
+    from benchmarks.downloads.races import Contestant, Race
+    from benchmarks.downloads.server import Server
 
 __all__ = ["Rounds"]
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 _LONGEST = 1800  # seconds
 
 
@@ -44,28 +42,17 @@ class Rounds:
 
     def __init__(self, server: Server, folder: Path | None, patience: float) -> None:
         self._server, self._folder, self._patience = server, folder, patience
-        self._draw = random.Random(7)  # noqa: S311 - an order, and no secret
 
     def run(self, race: Race, rounds: int) -> dict[str, list[Readings]]:
         """Return what each contestant took in each round."""
         taken: dict[str, list[Readings]] = {one.name: [] for one in race.contestants}
-        for number, order in enumerate(self._orders(race, rounds)):
+        for number, order in enumerate(orders(race.contestants, rounds)):
             for contestant in order:
                 readings = self._measured(contestant, first=number == 0)
                 taken[contestant.name].append(readings)
                 done = f"{race.title}: round {number + 1} of {rounds}: {contestant.name}"
                 print(f"{done}: {readings.seconds:.2f} s", file=sys.stderr)  # noqa: T201
         return taken
-
-    def _orders(self, race: Race, rounds: int) -> Iterator[list[Contestant]]:
-        """Yield an order for each round; every other one is the one before, reversed."""
-        order = list(race.contestants)
-        for number in range(rounds):
-            if number % 2:
-                order.reverse()
-            else:
-                self._draw.shuffle(order)
-            yield order
 
     def _measured(self, contestant: Contestant, *, first: bool) -> Readings:
         """Run a contestant, with nothing left for the disk to do of the one before."""
@@ -115,7 +102,13 @@ def _sync(folder: Path) -> float:
 
 def _run(does: str, task: Task) -> Readings:
     """Run a contestant in a new process."""
-    command = [sys.executable, "-m", "benchmarks.child", *does.split("."), json.dumps(asdict(task))]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.downloads.child",
+        *does.split("."),
+        json.dumps(asdict(task)),
+    ]
     # Progress is shown as to a user, but nobody looks.
     with tempfile.TemporaryFile("w+", encoding="utf-8") as shown:
         done = subprocess.run(  # noqa: S603 - our own command
