@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,6 +24,8 @@ hypothesis.settings.register_profile("ecephys_dal", deadline=None)  # machines a
 hypothesis.settings.load_profile("ecephys_dal")
 
 BACKENDS = ("sqlite", "postgresql")
+# The bulk route to PostgreSQL, where the arrow extra is installed, and the route that needs none.
+ROUTES = (*BACKENDS, "postgresql, by rows")
 # The published tables are not ours to hand on, so they stand outside of the repository.
 BESIDE = Path(__file__).parents[2] / "shared/data/visual_coding_neuropixels"
 RELEASE = Path(os.environ.get("ECEPHYS_DAL_RELEASE", BESIDE))
@@ -114,19 +118,42 @@ def empty_url(request: pytest.FixtureRequest, fresh_url: FreshUrl) -> str:
     return fresh_url(request.param)
 
 
-@pytest.fixture(scope="session", params=BACKENDS)
-def synthetic(request: pytest.FixtureRequest, fresh_url: FreshUrl) -> Iterator[SyntheticLims]:
-    """A small synthetic LIMS, of each backend in turn, opened for reading."""
-    url = fresh_url(request.param)
-    with Database(url, owned=True) as owned:
-        with owned.connection() as connection:
-            upgrade(connection)
-        lims = build_synthetic_lims(
-            owned, sessions=4, channels_per_probe=24, units_per_session=60, progress=False
-        )
-    lims.database = Database(url)
-    yield lims
-    lims.database.close()
+@pytest.fixture(scope="session")
+def filled(fresh_url: FreshUrl) -> Callable[[str], tuple[str, SyntheticLims]]:
+    """Small synthetic LIMS, one of a backend, which no test changes."""
+
+    @cache
+    def fill(backend: str) -> tuple[str, SyntheticLims]:
+        url = fresh_url(backend)
+        with Database(url, owned=True) as owned:
+            with owned.connection() as connection:
+                upgrade(connection)
+            return url, build_synthetic_lims(
+                owned, sessions=4, channels_per_probe=24, units_per_session=60, progress=False
+            )
+
+    return fill
+
+
+@pytest.fixture(scope="session", params=ROUTES)
+def synthetic(
+    request: pytest.FixtureRequest, filled: Callable[[str], tuple[str, SyntheticLims]]
+) -> Iterator[SyntheticLims]:
+    """A small synthetic LIMS, by each route in turn, opened for reading."""
+    backend, _, rows = request.param.partition(", ")
+    url, lims = filled(backend)
+    with opened(url, by_rows=bool(rows)) as database:
+        lims = dataclasses.replace(lims)
+        lims.database = database
+        yield lims
+
+
+def opened(url: str, *, by_rows: bool = False) -> Database:
+    """Open a database for reading; by rows, as if the arrow extra were not installed."""
+    database = Database(url)
+    if by_rows:
+        database.__dict__["_bulk"] = None
+    return database
 
 
 @pytest.fixture(scope="session", params=BACKENDS)

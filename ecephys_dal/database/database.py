@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Engine
 from sqlalchemy.orm import Session
 
 from ecephys_dal.config import DbCredentials, password_from_env
+from ecephys_dal.database.bulk import Bulk, bulk_route
 from ecephys_dal.database.engine import limited_engine, make_engine
 from ecephys_dal.database.translation import translated_errors
 from ecephys_dal.database.url import cleaned, parsed, without_secrets
@@ -116,16 +118,32 @@ class Database:
         finally:
             connection.exec_driver_sql(f"PRAGMA query_only = {before}")
 
+    @property
+    def bulk(self) -> Bulk | None:
+        """The route for whole tables, where there is one; else `connection` serves for them too."""
+        self._leave_the_parents_connections()
+        return self._bulk
+
+    @cached_property
+    def _bulk(self) -> Bulk | None:
+        if self._is_the_callers:  # what its maker told the driver beside the URL can't be known
+            return None
+        return bulk_route(self.engine, read_only=not self.owned, shown=self)
+
     def _leave_the_parents_connections(self) -> None:
         """After a fork, make connections of our own: two processes can't share a socket."""
         if self._pid != os.getpid():
             self._pid = os.getpid()
             self.engine.dispose(close=False)
+            if (bulk := self.__dict__.get("_bulk")) is not None:
+                bulk.leave_to_parent()
 
     def close(self) -> None:
         """Close the pooled connections, unless the engine is the caller's."""
         if not self._is_the_callers:
             self.engine.dispose()
+            if (bulk := self.__dict__.get("_bulk")) is not None:
+                bulk.close()
 
     def __enter__(self) -> Self:
         return self

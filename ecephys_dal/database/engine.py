@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
-__all__ = ["limited_engine", "make_engine"]
+__all__ = ["connect_arguments", "limited_engine", "make_engine"]
 
 # PostgreSQL's option must be known to the engine; other databases ignore it.
 _READ_ONLY = {"postgresql_readonly": True}
@@ -24,14 +24,13 @@ _CONNECT_TIMEOUT = 10  # seconds; libpq would wait for minutes
 
 def make_engine(url: URL, *, owned: bool) -> Engine:
     """Return an engine of our own, whose connections can't write unless the database is owned."""
-    is_postgresql = url.get_backend_name() == "postgresql"
-    waits = is_postgresql and "connect_timeout" not in url.query
     try:
         engine = create_engine(
             url,
             execution_options={} if owned else _READ_ONLY,
-            connect_args={"connect_timeout": _CONNECT_TIMEOUT} if waits else {},
-            pool_pre_ping=is_postgresql,  # a firewall or a restart may have cut an idle connection
+            connect_args=connect_arguments(url),
+            # A firewall or a restart may have cut an idle connection.
+            pool_pre_ping=url.get_backend_name() == "postgresql",
         )
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationError(
@@ -42,6 +41,12 @@ def make_engine(url: URL, *, owned: bool) -> Engine:
         _prepare_sqlite(engine, owned=owned)
     event.listen(engine, "before_cursor_execute", _with_plain_values, retval=True)
     return engine
+
+
+def connect_arguments(url: URL) -> dict[str, Any]:
+    """Return what a driver is told beside the URL."""
+    waits = url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query
+    return {"connect_timeout": _CONNECT_TIMEOUT} if waits else {}
 
 
 def limited_engine(engine: Engine) -> Engine:

@@ -14,7 +14,7 @@ from ecephys_dal.errors import DatabaseUnavailableError, EcephysDalError, Schema
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["translated_errors"]
+__all__ = ["translated_errors", "worded"]
 
 # SQLSTATEs: undefined table or column, no privilege, other type, no operator; and SQLite's words.
 _NOT_AS_EXPECTED = (
@@ -41,18 +41,39 @@ def translated_errors(database: object) -> Iterator[None]:
         ) from error
 
 
-def _translated(error: DBAPIError, database: object) -> EcephysDalError | DBAPIError:
-    reason = str(error.orig).strip().partition("\n")[0]
-    state = getattr(error.orig, "pgcode", reason)
+def _translated(error: DBAPIError, database: object) -> Exception:
+    state = getattr(error.orig, "pgcode", str(error.orig).strip())
     if state is None:  # so libpq says that there is no connection, and psycopg2 what it can't send
         state = "08" if isinstance(error, OperationalError) else ""
+    if error.connection_invalidated:
+        state = "08"
+    return worded(str(error.orig), state, database) or error
+
+
+def worded(message: str, state: str, database: object) -> EcephysDalError | None:
+    """Return our error for what a driver says, or None if we have no word for it.
+
+    Parameters
+    ----------
+    message : str
+        The driver's; its first line is repeated.
+    state : str
+        The SQLSTATE, or what SQLite says.
+    database : object
+        What was asked; shown.
+
+    Returns
+    -------
+    EcephysDalError or None
+    """
+    reason = message.strip().partition("\n")[0]
     if state.startswith(_NOT_AS_EXPECTED):
         return SchemaMismatchError(
             f"{database} is not laid out as the models expect: {reason};"
             " check that it is LIMS, and that the role may see the table"
         )
-    if error.connection_invalidated or state.startswith(_UNREACHABLE):
+    if state.startswith(_UNREACHABLE):
         return DatabaseUnavailableError(
             f"{database} can't be asked: {reason}; check host, port, database, role and network"
         )
-    return error
+    return None

@@ -1,15 +1,25 @@
-"""Rows become DataFrames here, with dtypes that are declared and never guessed from the rows."""
+"""Values become DataFrames and Arrow tables here, of types that no row can change."""
 
-from ecephys_dal.frames.build import build_frame
+from ecephys_dal.frames.arrow import need_arrow
+from ecephys_dal.frames.build import build_arrow, build_frame
 from ecephys_dal.frames.columns import DtypeBackend, FrameColumn, frame_columns
 from ecephys_dal.frames.metric_keys import METRIC_KEYS
-from ecephys_dal.frames.metrics import build_metric_frame
+from ecephys_dal.frames.metrics import metric_columns
+from ecephys_dal.frames.pieces import Piece, Values, joined, piece_of_batch, piece_of_rows, resized
 
 __all__ = [
     "METRIC_KEYS",
     "DtypeBackend",
     "FrameColumn",
+    "Piece",
+    "Values",
+    "build_arrow",
     "build_frame",
-    "build_metric_frame",
     "frame_columns",
+    "joined",
+    "metric_columns",
+    "need_arrow",
+    "piece_of_batch",
+    "piece_of_rows",
+    "resized",
 ]

@@ -1,32 +1,35 @@
-"""Rows of a SELECT become a frame."""
+"""Columns of a SELECT become a frame, or a table of Arrow's."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
+
+from ecephys_dal.frames.arrow import pa
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ecephys_dal.frames.columns import DtypeBackend, FrameColumn
+    from ecephys_dal.frames.pieces import Values
 
-__all__ = ["build_frame"]
+__all__ = ["build_arrow", "build_frame"]
 
 
 def build_frame(
-    rows: Sequence[Sequence[Any]],
     columns: Sequence[FrameColumn],
+    values: Sequence[Values],
     backend: DtypeBackend = "numpy",
 ) -> pd.DataFrame:
-    """Return rows as a frame whose index is the first column.
+    """Return columns as a frame whose index is the first one.
 
     Parameters
     ----------
-    rows : sequence of tuple, length n_records
-        The rows, in order.
     columns : sequence of FrameColumn, length n_columns + 1
-        The columns of each row; the first one, of ids, becomes the index.
+        What the columns are; the first one, of ids, becomes the index.
+    values : sequence of sequence or Arrow array, each of length n_records
+        What they hold.
     backend : {"numpy", "numpy_nullable", "pyarrow"}
         Which family of dtypes.
 
@@ -34,14 +37,29 @@ def build_frame(
     -------
     DataFrame, shape (n_records, n_columns)
     """
-    key, *others = columns
-    ids, *values = zip(*rows, strict=True) if rows else [()] * len(columns)
+    (key, *others), (ids, *cells) = columns, values
     frame: pd.DataFrame = pd.DataFrame(
         {
             column.name: column.array(column_values, backend)
-            for column, column_values in zip(others, values, strict=True)
+            for column, column_values in zip(others, cells, strict=True)
         },
         index=pd.Index(key.array(ids), name=key.name),
         copy=False,
     )
     return frame
+
+
+def build_arrow(columns: Sequence[FrameColumn], values: Sequence[Values]) -> pa.Table:
+    """Return columns as a table of Arrow's.
+
+    Parameters
+    ----------
+    columns, values
+        As for `build_frame`.
+
+    Returns
+    -------
+    Table, shape (n_records, n_columns + 1)
+    """
+    arrays = map(lambda column, cells: column.arrow(cells), columns, values)
+    return pa.table(list(arrays), names=[column.name for column in columns])

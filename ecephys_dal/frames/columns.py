@@ -4,29 +4,45 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ecephys_dal.errors import ConfigurationError, SchemaMismatchError
+from ecephys_dal.frames.arrow import as_pandas, as_type, is_arrow, of_pandas, pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from ecephys_dal.frames.pieces import Values
 
 __all__ = ["DtypeBackend", "FrameColumn", "frame_columns"]
 
 DtypeBackend = Literal["numpy", "numpy_nullable", "pyarrow"]
 
-# For each kind: without NULL, with NULL, pandas' nullable dtype, pandas' Arrow dtype.
-_DTYPES: dict[type, tuple[str, str, str, str]] = {
-    int: ("int64", "float64", "Int64", "int64[pyarrow]"),
-    float: ("float64", "float64", "Float64", "double[pyarrow]"),
-    bool: ("bool", "boolean", "boolean", "bool[pyarrow]"),
-    str: ("", "", "string", "string[pyarrow]"),
-    dt.date: ("datetime64[ns]", "datetime64[ns]", "datetime64[ns]", "timestamp[ns][pyarrow]"),
-    dt.datetime: ("datetime64[ns]", "datetime64[ns]", "datetime64[ns]", "timestamp[ns][pyarrow]"),
-    object: ("object", "object", "object", "object"),
+
+class _Dtypes(NamedTuple):
+    """The dtypes of a kind of column, of each family, and the type of an Arrow table."""
+
+    without_null: str
+    with_null: str
+    nullable: str
+    pyarrow: str
+    arrow: str | None
+
+
+_MOMENT = _Dtypes(
+    "datetime64[ns]", "datetime64[ns]", "datetime64[ns]", "timestamp[ns][pyarrow]", "timestamp[us]"
+)
+_DTYPES: dict[type, _Dtypes] = {
+    int: _Dtypes("int64", "float64", "Int64", "int64[pyarrow]", "int64"),
+    float: _Dtypes("float64", "float64", "Float64", "double[pyarrow]", "float64"),
+    bool: _Dtypes("bool", "boolean", "boolean", "bool[pyarrow]", "bool"),
+    str: _Dtypes("", "", "string", "string[pyarrow]", "string"),
+    dt.date: _MOMENT,
+    dt.datetime: _MOMENT,
+    object: _Dtypes("object", "object", "object", "object", None),
 }
 
 
@@ -50,22 +66,28 @@ class FrameColumn:
 
     def dtype(self, backend: DtypeBackend = "numpy") -> Any:
         """Return the dtype of the column, which no row can change."""
-        without_null, with_null, nullable, arrow = _DTYPES[self.kind]
+        dtypes = _DTYPES[self.kind]
         if backend == "numpy":
-            return (with_null if self.nullable else without_null) or pd.Series([""]).dtype
+            dtype = dtypes.with_null if self.nullable else dtypes.without_null
+            return dtype or pd.Series([""]).dtype
         if backend in ("numpy_nullable", "pyarrow"):
-            return nullable if backend == "numpy_nullable" else arrow
+            return dtypes.nullable if backend == "numpy_nullable" else dtypes.pyarrow
         raise ConfigurationError(
             f"dtype_backend={backend!r} is unknown; use 'numpy', 'numpy_nullable' or 'pyarrow'"
         )
 
-    def array(self, values: Sequence[Any], backend: DtypeBackend = "numpy") -> Any:
-        """Return the values, None where missing, as an array of the column's dtype.
+    def arrow_type(self) -> pa.DataType | None:
+        """Return the type of the column in an Arrow table; None if the values decide."""
+        name = _DTYPES[self.kind].arrow
+        return name and pa.type_for_alias(name)
+
+    def array(self, values: Values, backend: DtypeBackend = "numpy") -> Any:
+        """Return the values as an array of the column's dtype.
 
         Parameters
         ----------
-        values : sequence, length (n_records,)
-            What the driver returned.
+        values : sequence or Arrow array, shape (n_records,)
+            What the driver returned, None or null where missing.
         backend : {"numpy", "numpy_nullable", "pyarrow"}
             Which family of dtypes.
 
@@ -80,6 +102,8 @@ class FrameColumn:
         """
         dtype = self.dtype(backend)
         try:
+            if is_arrow(values):
+                return as_pandas(as_type(values, self.arrow_type()), dtype)
             if dtype in ("int64", "float64", "bool", "object"):
                 return _as_numpy(values, dtype)
             if issubclass(self.kind, dt.date):
@@ -88,10 +112,37 @@ class FrameColumn:
                 return pd.array(moments.astype("datetime64[ns]").array, dtype=dtype)
             return pd.array(values, dtype=dtype)
         except (TypeError, ValueError, OverflowError) as error:
-            raise SchemaMismatchError(
-                f"column {self.name!r} is declared as {dtype}, which its values can't be: {error};"
-                " a NULL there is shown by the repository's frame(dtype_backend='numpy_nullable')"
-            ) from error
+            raise self._mismatch(dtype, error) from error
+
+    def arrow(self, values: Values) -> pa.ChunkedArray:
+        """Return the values as an Arrow array of the column's type.
+
+        Parameters
+        ----------
+        values : sequence or Arrow array, shape (n_records,)
+            What the driver returned, None or null where missing.
+
+        Returns
+        -------
+        ChunkedArray, shape (n_records,)
+
+        Raises
+        ------
+        SchemaMismatchError
+            If a value can't be of the declared kind.
+        """
+        try:
+            if not is_arrow(values):
+                values = of_pandas(self.array(values, "numpy_nullable"))
+            return as_type(values, self.arrow_type())
+        except (TypeError, ValueError) as error:
+            raise self._mismatch(self.arrow_type(), error) from error
+
+    def _mismatch(self, dtype: object, error: Exception) -> SchemaMismatchError:
+        return SchemaMismatchError(
+            f"column {self.name!r} is declared as {dtype}, which its values can't be: {error};"
+            " a NULL there is shown by the repository's frame(dtype_backend='numpy_nullable')"
+        )
 
 
 def _in_utc(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["METRIC_KEYS"]
+__all__ = ["METRIC_KEYS", "is_boolean"]
 
 _COMMON = "fano run_mod run_pval firing_rate lifetime_sparseness"
 _GRATINGS = "c50 f1_f0 g_dsi g_osi mod_idx pref_tf pref_tf_multi pref_ori pref_ori_multi"
@@ -30,3 +30,8 @@ METRIC_KEYS: dict[str, tuple[str, ...]] = {
 """The keys of the bundles (``ecephys_unit_metric_bundles.data``) of each session type, as in the
 Visual Coding release. Each name ends with the stimulus: drifting and static gratings, natural
 scenes, flashes, receptive field (Gabors), dot motion."""
+
+
+def is_boolean(key: str) -> bool:
+    """Tell whether the values of a documented metric are booleans; if not, they are numbers."""
+    return "_multi_" in key or key == "on_screen_rf"

@@ -1,4 +1,4 @@
-"""Metric bundles, one JSON object a unit, become a frame of one column a metric."""
+"""Metric bundles, one JSON object a unit, become one column a metric."""
 
 from __future__ import annotations
 
@@ -6,63 +6,75 @@ import json
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from ecephys_dal.errors import SchemaMismatchError
+from ecephys_dal.frames.arrow import is_arrow
+from ecephys_dal.frames.bundles import EXACT_FLOAT, PlainBundles
 from ecephys_dal.frames.columns import FrameColumn
-from ecephys_dal.frames.metric_keys import METRIC_KEYS
+from ecephys_dal.frames.metric_keys import METRIC_KEYS, is_boolean
+from ecephys_dal.frames.pieces import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
-    from ecephys_dal.frames.columns import DtypeBackend
+    from ecephys_dal.frames.pieces import Piece, Values
 
-__all__ = ["build_metric_frame"]
-
-_EXACT_FLOAT = 2**53
+__all__ = ["metric_columns"]
 
 
-def build_metric_frame(
-    rows: Sequence[Sequence[Any]], key: str, backend: DtypeBackend = "numpy"
-) -> pd.DataFrame:
-    """Return metric bundles as a frame.
+def metric_columns(pieces: Iterable[Piece], key: str) -> tuple[list[FrameColumn], list[Values]]:
+    """Return metric bundles as columns.
 
     Parameters
     ----------
-    rows : sequence of tuple (int, dict or str or None), length n_records
-        The unit's id and its bundle: an object, its JSON text, or None for one without metrics.
+    pieces : iterable of Piece
+        Of three columns: the units' ids; their bundles, each an object, its JSON text, or None for
+        a unit without metrics; and the ids of the analysis runs.
     key : str
-        The name of the index.
-    backend : {"numpy", "numpy_nullable", "pyarrow"}
-        Which family of dtypes.
+        The name of the column of units' ids.
 
     Returns
     -------
-    DataFrame, shape (n_records, n_metrics)
-        One column for each key of the bundles, in the order of their first appearance; without a
-        record, the documented ones. Numbers are float64, booleans are `boolean`, both nullable;
-        what is neither is kept as it came.
+    columns : list of FrameColumn, length n_metrics + 1
+        The units' ids, and one column for each key of the bundles, in the order of their first
+        appearance; without a record, the documented ones. Numbers are float, booleans bool, both
+        nullable; what is neither is kept as it came.
+    values : list of sequence or Arrow array, each of length n_records
+        What they hold.
     """
-    bundles = [_bundle(unit_id, data) for unit_id, data in rows]
-    keys = bundles if rows else METRIC_KEYS.values()
-    names = tuple(dict.fromkeys(chain.from_iterable(keys)))
+    read, plain = [], PlainBundles()
+    for piece in filter(None, pieces):
+        read.append(piece)
+        plain.add(*piece[1:])
+    ids, bundles, _ = joined(read, 3)
+    table = plain.table()
+    metrics: dict[str, Values] = (
+        _of_bundles(ids, bundles)
+        if table is None
+        else dict(zip(table.column_names, table.columns, strict=True))
+    )
+    columns = [FrameColumn(name, _kind(name, values)) for name, values in metrics.items()]
+    return [FrameColumn(key, int, nullable=False), *columns], [ids, *metrics.values()]
+
+
+def _of_bundles(ids: Values, texts: Values) -> dict[str, Values]:
+    """Decode bundles one by one, whatever they hold."""
+    if is_arrow(texts):
+        ids, texts = ids.to_pylist(), texts.to_pylist()
+    bundles = list(map(_bundle, ids, texts))
+    names = tuple(dict.fromkeys(chain.from_iterable(bundles or METRIC_KEYS.values())))
     # One pass over the bundles, at the speed of C; without rows, a column of nothing a name.
     cells = (tuple(map(bundle.get, names)) for bundle in bundles)
-    table = zip(*cells, strict=True) if rows else repeat(())
-    columns = {
-        name: FrameColumn(name, _kind(name, values)).array(values, backend)
-        for name, values in zip(names, table, strict=False)
-    }
-    ids = FrameColumn(key, int, nullable=False).array([unit_id for unit_id, _ in rows])
-    frame: pd.DataFrame = pd.DataFrame(columns, index=pd.Index(ids, name=key), copy=False)
-    return frame
+    return dict(zip(names, zip(*cells, strict=True) if bundles else repeat(()), strict=False))
 
 
-def _kind(name: str, values: Sequence[Any]) -> type:
+def _kind(name: str, values: Values) -> type:
     """Tell what kind of column the values of a metric make, and nothing of a value is lost in."""
+    if is_arrow(values):
+        kinds: dict[str, type] = {"double": float, "bool": bool}
+        return kinds.get(str(values.type)) or _documented_kind(name)
     types = set(map(type, values)) - {type(None)}
     if not types:
-        return bool if "_multi_" in name or name == "on_screen_rf" else float
+        return _documented_kind(name)
     if types == {bool}:
         return bool
     if types == {str}:
@@ -70,15 +82,21 @@ def _kind(name: str, values: Sequence[Any]) -> type:
     if types == {float}:
         return float
     numbers = types <= {int, float} and all(
-        abs(value) <= _EXACT_FLOAT for value in values if type(value) is int
+        abs(value) <= EXACT_FLOAT for value in values if type(value) is int
     )
     return float if numbers else object
+
+
+def _documented_kind(name: str) -> type:
+    return bool if is_boolean(name) else float
 
 
 def _bundle(unit_id: int, data: Any) -> dict[str, Any]:
     """Return a bundle as a dict whose receptive-field metrics stand under their own names."""
     try:
         bundle = json.loads(data) if isinstance(data, str) else data
+        if isinstance(bundle, str):  # a text that was stored as JSON
+            bundle = json.loads(bundle)
     except ValueError:
         bundle = data
     if bundle is None:

@@ -121,7 +121,7 @@ class FileRepository(Repository[WellKnownFile, FileFilter]):
     def types(self) -> list[str]:
         """Return the names of all types of files, sorted; some are of no file."""
         query = select(WellKnownFileType.name).where(WellKnownFileType.name.is_not(None))
-        with self._connection() as connection:
+        with self._reader.connection() as connection:
             return sorted({*connection.execute(query).scalars()})
 
     @classmethod

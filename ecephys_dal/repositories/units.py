@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
 from ecephys_dal.filters import UnitFilter, UnitMetricFilter
-from ecephys_dal.frames import build_metric_frame
+from ecephys_dal.frames import metric_columns
 from ecephys_dal.models import (
     EcephysChannel,
     EcephysProbe,
@@ -26,12 +26,9 @@ from ecephys_dal.rules import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
-    import pandas as pd
-    from sqlalchemy import Row
-
-    from ecephys_dal.frames import DtypeBackend
+    from ecephys_dal.frames import FrameColumn, Piece, Values
     from ecephys_dal.repositories.clauses import Clauses
 
 __all__ = ["UnitMetricRepository", "UnitRepository"]
@@ -106,7 +103,12 @@ class UnitMetricRepository(Repository[EcephysUnitMetricBundle, UnitMetricFilter]
         .join(EcephysProbe.session)
     )
     rules = (RUN_IS_CURRENT,)
-    columns = (EcephysUnitMetricBundle.ecephys_unit_id, EcephysUnitMetricBundle.data)
+    # The bundles of one run have the same keys, which helps to decode them.
+    columns = (
+        EcephysUnitMetricBundle.ecephys_unit_id,
+        EcephysUnitMetricBundle.data,
+        EcephysUnitMetricBundle.ecephys_analysis_run_id,
+    )
 
     @staticmethod
     def criteria(spec: UnitMetricFilter) -> Clauses:
@@ -115,5 +117,5 @@ class UnitMetricRepository(Repository[EcephysUnitMetricBundle, UnitMetricFilter]
         yield from among(EcephysSession.id, spec.ecephys_session_ids)
         yield from named(EcephysSession.stimulus_name, spec.session_types)
 
-    def _build(self, rows: Sequence[Row[Any]], backend: DtypeBackend) -> pd.DataFrame:
-        return build_metric_frame(rows, self.columns[0].key, backend)
+    def _columns_of(self, pieces: Iterable[Piece]) -> tuple[list[FrameColumn], list[Values]]:
+        return metric_columns(pieces, self.columns[0].key)

@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 from ecephys_dal import SchemaMismatchError
-from ecephys_dal.frames import build_metric_frame
+from ecephys_dal.frames import build_frame, metric_columns, piece_of_rows
 
 
 def frame(*bundles: Any) -> pd.DataFrame:
-    return build_metric_frame([(100 + i, b) for i, b in enumerate(bundles)], "ecephys_unit_id")
+    piece = piece_of_rows([(100 + i, b, 1) for i, b in enumerate(bundles)])
+    return build_frame(*metric_columns([piece], "ecephys_unit_id"))
 
 
 def test_one_column_for_each_key_in_the_order_of_appearance() -> None:

@@ -1,0 +1,184 @@
+"""The bulk route: PostgreSQL's answers as Arrow, by the driver that reads its binary COPY.
+
+SQLAlchemy prepares a statement as for every other route, psycopg2 quotes its values, and ADBC
+runs it on a connection of the same settings.
+"""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import QueuePool
+
+from ecephys_dal.database.engine import connect_arguments
+from ecephys_dal.database.translation import translated_errors, worded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+    from sqlalchemy import Engine, Executable
+    from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
+
+__all__ = ["Bulk", "bulk_route"]
+
+_QUOTE_ONLY = "ecephys_dal_quote_only"
+_ABANDONED: list[Any] = []
+
+
+def bulk_route(engine: Engine, *, read_only: bool, shown: object) -> Bulk | None:
+    """Return the bulk route to a database, or None where there is none.
+
+    There is one to PostgreSQL, where psycopg2 quotes and the ``arrow`` extra is installed.
+
+    Parameters
+    ----------
+    engine : Engine
+        Made by us, from a URL: what else an engine's maker told the driver can't be known.
+    read_only, shown
+        As for `Bulk`.
+
+    Returns
+    -------
+    Bulk or None
+    """
+    if engine.dialect.driver != "psycopg2":
+        return None
+    try:
+        import adbc_driver_postgresql.dbapi  # noqa: F401, PLC0415 - an extra, and slow to import
+        import pyarrow  # noqa: F401, PLC0415
+    except ImportError:
+        return None
+    return Bulk(engine, read_only=read_only, shown=shown)
+
+
+class Bulk:
+    """Pooled connections of ADBC, of the same settings as an engine's.
+
+    Parameters
+    ----------
+    engine : Engine
+        Of psycopg2, which quotes the values of statements.
+    read_only : bool
+        The connections can't write.
+    shown : object
+        What an error calls the database.
+    """
+
+    def __init__(self, engine: Engine, *, read_only: bool, shown: object) -> None:
+        self._engine = engine
+        self._database = shown
+        self._read_only = read_only
+        event.listen(engine, "do_execute", _quote)
+        self._pool = QueuePool(self._connect, reset_on_return=None)
+        event.listen(self._pool, "checkout", _ping)
+
+    @contextmanager
+    def batches(self, query: Executable) -> Iterator[Iterator[pa.RecordBatch]]:
+        """Run a query in a transaction of its own.
+
+        Parameters
+        ----------
+        query : Executable
+            A SELECT.
+
+        Yields
+        ------
+        iterator of RecordBatch
+            The answer as it arrives, its types as the database has them; at least one batch. The
+            next one is fetched while the last one is worked on.
+        """
+        statement = self._quoted(query)
+        with _translated_errors(self._database):
+            connection: Any = self._pool.connect()
+            try:
+                with connection.cursor() as cursor, ThreadPoolExecutor(1, "bulk") as reader:
+                    try:
+                        cursor.execute(statement)
+                        yield _ahead(cursor.fetch_record_batch(), reader)
+                    except BaseException:
+                        cursor.adbc_cancel()  # so that the thread need not wait for its batch
+                        raise
+            except BaseException:
+                connection.invalidate()  # which may be in the middle of an answer
+                raise
+            connection.close()
+
+    def _quoted(self, query: Executable) -> str:
+        """Return the text of a query, its values quoted by psycopg2."""
+        with translated_errors(self._database), self._engine.connect() as connection:
+            result = connection.execute(query, execution_options={_QUOTE_ONLY: True})
+            statement: str = result.context.quoted  # type: ignore[attr-defined]
+        return statement
+
+    def _connect(self) -> Any:
+        import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
+        from psycopg2.extensions import make_dsn  # noqa: PLC0415
+
+        url = self._engine.url
+        _, arguments = self._engine.dialect.create_connect_args(url)
+        settings = {"client_encoding": "UTF8", **arguments, **connect_arguments(url)}
+        connection = adbc.connect(make_dsn(**settings), autocommit=True)
+        if self._read_only:
+            with connection.cursor() as cursor:
+                cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+        return connection
+
+    def leave_to_parent(self) -> None:
+        """Forget the connections that another process made, without a word to the server."""
+        _ABANDONED.append(self._pool)  # if it were freed, it would close them for the parent too
+        self._pool = self._pool.recreate()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._pool.dispose()
+
+
+def _quote(
+    cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext
+) -> bool | None:
+    """Quote a statement instead of executing it, if only that is wanted."""
+    if not context.execution_options.get(_QUOTE_ONLY):
+        return None
+    context.quoted = cursor.mogrify(statement, parameters).decode()  # type: ignore[attr-defined]
+    return True
+
+
+def _ping(connection: Any, *_: object) -> None:
+    """Let the pool replace a connection that a firewall or a restart has cut."""
+    import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
+
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchone()
+    except adbc.Error as error:
+        raise DisconnectionError from error
+
+
+@contextmanager
+def _translated_errors(database: object) -> Iterator[None]:
+    """Raise as ours the errors of ADBC that we have a word for, without the query."""
+    import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
+
+    try:
+        yield
+    except adbc.Error as error:
+        # Its message quotes the query; what the server says stands behind.
+        said = re.search(r"(?:ERROR|FATAL):\s+(.*)", str(error))
+        reason = said[1] if said else str(error).rpartition("]")[2]
+        ours = worded(reason, error.sqlstate or "08", database)
+        raise ours or error from error
+
+
+def _ahead(batches: Iterator[Any], reader: ThreadPoolExecutor) -> Iterator[pa.RecordBatch]:
+    """Yield the batches, and fetch the next one meanwhile."""
+    coming = reader.submit(next, batches, None)
+    while (batch := coming.result()) is not None:
+        coming = reader.submit(next, batches, None)
+        yield batch

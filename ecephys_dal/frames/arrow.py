@@ -1,0 +1,107 @@
+"""Arrow's arrays as what a column is declared to be, in Arrow and in pandas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ecephys_dal.errors import ConfigurationError
+
+try:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+except ImportError:  # the arrow extra is not installed
+    pa = pc = None
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["as_pandas", "as_type", "is_arrow", "need_arrow", "of_pandas", "pa", "pc"]
+
+_DIGITS = 38, 9  # of a decimal that any number of LIMS's fits into
+
+
+def need_arrow() -> None:
+    """Raise a `ConfigurationError` if pyarrow is not installed."""
+    if pa is None:
+        raise ConfigurationError("tables of Arrow's need pyarrow: install ecephys_dal[arrow]")
+
+
+def is_arrow(values: Any) -> bool:
+    """Tell whether the values are an array of Arrow's."""
+    return hasattr(values, "null_count")
+
+
+def as_type(values: Any, declared: pa.DataType | str | None) -> pa.ChunkedArray:
+    """Return the values as the declared type, however LIMS stores them; nothing is cut off.
+
+    Parameters
+    ----------
+    values : Array or ChunkedArray, shape (n_records,)
+        Of the type that the driver gave.
+    declared : DataType or its name, optional
+        What they shall be; as they are without it.
+
+    Returns
+    -------
+    ChunkedArray, shape (n_records,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value can't be of that type.
+    """
+    values = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
+    declared = pa.type_for_alias(declared) if isinstance(declared, str) else declared
+    if declared is None or values.type == declared:
+        return values
+    types = pa.types
+    try:
+        if types.is_string(values.type) and types.is_integer(declared):  # a NUMERIC of PostgreSQL's
+            values = values.cast(pa.decimal128(*_DIGITS))
+        # A whole number of more than 53 bits is rounded, as Python rounds it.
+        rounds = types.is_integer(values.type) and types.is_floating(declared)
+        return values.cast(declared, safe=not rounds)
+    except NotImplementedError as error:
+        raise TypeError(str(error)) from error
+
+
+def as_pandas(values: pa.ChunkedArray, dtype: Any) -> Any:
+    """Return an array of pandas' or NumPy's, which the caller may write to.
+
+    Parameters
+    ----------
+    values : ChunkedArray, shape (n_records,)
+        Of the declared type.
+    dtype : str or dtype
+        Of pandas or NumPy.
+
+    Returns
+    -------
+    array, shape (n_records,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value can't be of that dtype.
+    """
+    dtype = pd.api.types.pandas_dtype(dtype)
+    if hasattr(dtype, "__from_arrow__"):
+        return dtype.__from_arrow__(values)
+    if dtype.kind in "ib" and values.null_count:
+        raise TypeError(f"NULL is no {dtype}")
+    if dtype.kind == "M":
+        return pd.array(_writable(values.cast("timestamp[ns]")), dtype=dtype)
+    array = _writable(values)
+    return array if array.dtype == dtype else array.astype(dtype)
+
+
+def _writable(values: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+    array: np.ndarray[Any, Any] = values.to_numpy()
+    return array if array.flags.writeable else array.copy()
+
+
+def of_pandas(array: Any) -> pa.Array:
+    """Return an array of pandas' as one of Arrow's, null where a value is missing."""
+    return pa.array(array, from_pandas=True)

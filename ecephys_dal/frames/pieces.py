@@ -1,0 +1,53 @@
+"""Some rows of a table, held by column: as Python's values, or as Arrow's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ecephys_dal.frames.arrow import pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["Piece", "Values", "joined", "piece_of_batch", "piece_of_rows", "resized"]
+
+Values: TypeAlias = Any  # a sequence of Python's values, or an array of Arrow's
+Piece: TypeAlias = Sequence[Values]
+
+
+def piece_of_rows(rows: Sequence[Sequence[Any]]) -> Piece:
+    """Return rows as columns; no rows are no columns."""
+    return list(zip(*rows, strict=True))
+
+
+def piece_of_batch(batch: pa.RecordBatch) -> Piece:
+    """Return the columns of a batch, each as the array that it is stored as."""
+    return [getattr(column, "storage", column) for column in batch.columns]
+
+
+def joined(pieces: Iterable[Piece], n_columns: int) -> Piece:
+    """Return the columns of all pieces, which come by one route; without rows they are empty."""
+    several = [piece for piece in pieces if piece]
+    if len(several) == 1:
+        return several[0]
+    if not several:
+        return [()] * n_columns
+    return [pa.chunked_array(list(chunks)) for chunks in zip(*several, strict=True)]
+
+
+def resized(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of some batches as batches of one size; the last one may be smaller."""
+    held: list[pa.RecordBatch] = []
+    n_held = 0
+    for batch in batches:
+        start = 0
+        while n_held + batch.num_rows - start >= size:
+            held.append(batch.slice(start, size - n_held))
+            yield from pa.Table.from_batches(held).combine_chunks().to_batches()
+            start += size - n_held
+            held, n_held = [], 0
+        held.append(batch.slice(start))
+        n_held += batch.num_rows - start
+    if n_held:
+        yield from pa.Table.from_batches(held).combine_chunks().to_batches()

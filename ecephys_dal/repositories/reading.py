@@ -1,0 +1,97 @@
+"""Where the values of a table come from: the bulk route where there is one, else rows."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import Session, scoped_session
+
+from ecephys_dal.database import Database, translated_errors
+from ecephys_dal.frames import piece_of_batch, piece_of_rows, resized
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import URL, Connection, Engine, Select
+
+    from ecephys_dal.frames import Piece
+    from ecephys_dal.models import Base
+
+__all__ = ["Reader"]
+
+
+class Reader:
+    """Reads for a repository, from a database or inside the caller's ORM session.
+
+    Parameters
+    ----------
+    db : Session, Database, Engine, URL or str
+        Where to read.
+    model : type
+        What is read, by which an ORM session chooses among several databases.
+    """
+
+    def __init__(
+        self,
+        db: Session | scoped_session[Session] | Database | Engine | URL | str,
+        model: type[Base],
+    ) -> None:
+        if isinstance(db, scoped_session):
+            db = db()
+        self.db = db if isinstance(db, Session) else Database.of(db)
+        self._model = model
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open an ORM session, or take the caller's."""
+        if isinstance(self.db, Database):
+            with self.db.session() as db:
+                yield db
+        else:
+            with translated_errors(self.db.get_bind(self._model).engine):
+                yield self.db
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Open a connection, or take that of the caller's session."""
+        if isinstance(self.db, Database):
+            with self.db.connection() as connection:
+                yield connection
+        else:
+            if self.db.autoflush:
+                self.db.flush()  # as the session does before a query of its own
+            with translated_errors(self.db.get_bind(self._model).engine):
+                yield self.db.connection(bind_arguments={"mapper": self._model})
+
+    @contextmanager
+    def pieces(self, table: Select[Any], size: int | None = None) -> Iterator[Iterator[Piece]]:
+        """Read a table, piece by piece.
+
+        Parameters
+        ----------
+        table : Select
+            What to read.
+        size : int, optional
+            Rows of each piece but the last; without it, as they come.
+
+        Yields
+        ------
+        iterator of Piece
+            The table's columns, some rows at a time.
+        """
+        bulk = self.db.bulk if isinstance(self.db, Database) else None
+        if bulk is not None:
+            with bulk.batches(table) as batches:
+                yield map(piece_of_batch, batches if size is None else resized(batches, size))
+        else:
+            with self.connection() as connection:
+                yield _rows(connection, table, size)
+
+
+def _rows(connection: Connection, table: Select[Any], size: int | None) -> Iterator[Piece]:
+    if size is None:
+        yield piece_of_rows(connection.execute(table).all())
+    else:
+        result = connection.execute(table, execution_options={"yield_per": size})
+        yield from map(piece_of_rows, result.partitions())

@@ -1,0 +1,173 @@
+"""What a repository gives as tables: whole, in pieces, or cut into smaller questions."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from ecephys_dal.errors import InvalidFilterError
+from ecephys_dal.filters import checked_id
+from ecephys_dal.frames import build_arrow, build_frame, joined, need_arrow
+from ecephys_dal.repositories.statement import F, M, Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import pandas as pd
+    import pyarrow as pa
+    from sqlalchemy import Select
+
+    from ecephys_dal.frames import DtypeBackend, FrameColumn, Piece, Values
+    from ecephys_dal.repositories.reading import Reader
+    from ecephys_dal.repositories.statement import Where
+
+__all__ = ["Tables"]
+
+
+class Tables(Statement[M, F]):
+    """The outputs of a repository that are tables."""
+
+    _reader: Reader
+
+    def frame(
+        self,
+        spec: F | None = None,
+        *,
+        where: Where = (),
+        dtype_backend: DtypeBackend = "numpy",
+    ) -> pd.DataFrame:
+        """Return the matching records as a table.
+
+        Parameters
+        ----------
+        spec : Filter, optional
+            Records to keep; all visible ones without it.
+        where : ColumnElement or list of ColumnElement
+            Further conditions.
+        dtype_backend : {"numpy", "numpy_nullable", "pyarrow"}
+            Which family of dtypes, as in pandas.
+
+        Returns
+        -------
+        DataFrame, shape (n_records, n_columns)
+            Indexed by id (int64), ascending. Dtypes do not depend on the rows.
+
+        Raises
+        ------
+        InvalidFilterError
+            If the spec is of another table.
+        DatabaseUnavailableError
+            If LIMS can't be reached.
+        SchemaMismatchError
+            If LIMS lacks a table or column that this table needs.
+        """
+        with self._reader.pieces(self._table(spec, where)) as pieces:
+            return build_frame(*self._columns_of(pieces), dtype_backend)
+
+    def arrow(self, spec: F | None = None, *, where: Where = ()) -> pa.Table:
+        """Return the matching records as a table of Arrow's; needs the ``arrow`` extra.
+
+        Polars and DuckDB read it without a copy.
+
+        Parameters
+        ----------
+        spec, where
+            As in `frame`.
+
+        Returns
+        -------
+        Table, shape (n_records, n_columns + 1)
+            The first column is the id, ascending. Numbers are int64 and float64, texts string,
+            moments timestamp[us] in UTC without a zone; the schema does not depend on the rows.
+
+        Raises
+        ------
+        ConfigurationError
+            If pyarrow is not installed.
+        """
+        need_arrow()
+        with self._reader.pieces(self._table(spec, where)) as pieces:
+            return build_arrow(*self._columns_of(pieces))
+
+    def chunks(
+        self,
+        spec: F | None = None,
+        size: int = 50_000,
+        *,
+        where: Where = (),
+        dtype_backend: DtypeBackend = "numpy",
+    ) -> Iterator[pd.DataFrame]:
+        """Yield the table in pieces, so that it need not fit into memory.
+
+        Parameters
+        ----------
+        spec : Filter, optional
+            Records to keep; all visible ones without it.
+        size : int
+            Rows of a piece; the last one may have fewer.
+        where, dtype_backend
+            As in `frame`.
+
+        Returns
+        -------
+        iterator of DataFrame, shape (size, n_columns)
+            In the order of `frame`. The server answers one question, as fast as the chunks are
+            taken.
+        """
+        _check_count("size", size)
+        return self._chunks(self._table(spec, where), size, dtype_backend)
+
+    def _chunks(
+        self, table: Select[Any], size: int, dtype_backend: DtypeBackend
+    ) -> Iterator[pd.DataFrame]:
+        with self._reader.pieces(table, size) as pieces:
+            for piece in pieces:
+                yield build_frame(*self._columns_of([piece]), dtype_backend)
+
+    def partitions(self, spec: F | None = None, n: int = 8, *, where: Where = ()) -> list[F]:
+        """Cut a question into smaller ones, for other threads, processes or machines.
+
+        Parameters
+        ----------
+        spec : Filter, optional
+            Records to keep; all visible ones without it.
+        n : int
+            How many parts at most; there are fewer where there are fewer records.
+        where : ColumnElement or list of ColumnElement
+            Further conditions, which each part's reader must give again.
+
+        Returns
+        -------
+        list of Filter, length at most n
+            Disjoint and together complete, each of about as many records, in the order of
+            `frame`. The first and the last reach to the ends, so that records which are added
+            meanwhile belong to one of them.
+        """
+        _check_count("n", n)
+        spec = self.filter_type() if spec is None else spec
+        key = self.columns[0]
+        tiles = self._of(
+            self.select(spec, where=where).order_by(None),
+            key.label("key"),
+            func.ntile(n).over(order_by=self._order()).label("tile"),
+        ).subquery()
+        query = select(func.min(tiles.c.key)).group_by(tiles.c.tile).order_by(tiles.c.tile)
+        with self._reader.connection() as connection:
+            # Where the index is not unique, two tiles may begin alike; a part has both.
+            firsts = dict.fromkeys(connection.execute(query).scalars())
+        ends = [None, *list(firsts)[1:], None]
+        parts = [self.filter_type(id_range=ends_of_part) for ends_of_part in pairwise(ends)]
+        return [spec & part for part in parts]
+
+    def _columns_of(
+        self, pieces: Iterable[Piece]
+    ) -> tuple[Sequence[FrameColumn], Sequence[Values]]:
+        columns = self._frame_columns()
+        return columns, joined(pieces, len(columns))
+
+
+def _check_count(name: str, value: int) -> None:
+    if not 1 <= checked_id(name, value) < 2**31:
+        raise InvalidFilterError(f"{name}={value!r} is no count; give 1 or more, below 2**31")
