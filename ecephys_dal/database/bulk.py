@@ -7,8 +7,9 @@ runs it on a connection of the same settings.
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bulk", "bulk_route"]
 
+_GLANCE = 0.1  # seconds
 _QUOTE_ONLY = "ecephys_dal_quote_only"
 _ABANDONED: list[Any] = []
 
@@ -90,23 +92,25 @@ class Bulk:
         Yields
         ------
         iterator of RecordBatch
-            The answer as it arrives, its types as the database has them; at least one batch. The
-            next one is fetched while the last one is worked on.
+            The answer as it arrives, its types as the database has them.
         """
         statement = self._quoted(query)
-        with _translated_errors(self._database):
-            connection: Any = self._pool.connect()
+        # All that waits for the server is done by a thread, so that the next batch comes while the
+        # last one is worked on, and Ctrl-C is heard meanwhile.
+        with ThreadPoolExecutor(1, "ecephys_dal") as thread:
+            asked = partial(_asked, thread, self._database)
+            connection = asked(self._pool.connect)
+            cursor = connection.cursor()
             try:
-                with connection.cursor() as cursor, ThreadPoolExecutor(1, "bulk") as reader:
-                    try:
-                        cursor.execute(statement)
-                        yield _ahead(cursor.fetch_record_batch(), reader)
-                    except BaseException:
-                        cursor.adbc_cancel()  # so that the thread need not wait for its batch
-                        raise
+                asked(cursor.execute, statement)
+                yield _ahead(cursor.fetch_record_batch(), thread, self._database)
             except BaseException:
-                connection.invalidate()  # which may be in the middle of an answer
+                cursor.adbc_cancel()
+                thread.shutdown()
+                connection.invalidate()  # it may be in the middle of an answer
                 raise
+            thread.shutdown()
+            cursor.close()
             connection.close()
 
     def _quoted(self, query: Executable) -> str:
@@ -161,6 +165,31 @@ def _ping(connection: Any, *_: object) -> None:
         raise DisconnectionError from error
 
 
+def _asked(thread: ThreadPoolExecutor, database: object, call: Any, *arguments: Any) -> Any:
+    with _translated_errors(database):
+        return _awaited(thread.submit(call, *arguments))
+
+
+def _awaited(future: Future[Any]) -> Any:
+    while wait([future], _GLANCE).not_done:
+        pass  # ADBC imports Polars if it is there, which makes a longer wait deaf to Ctrl-C
+    return future.result()
+
+
+def _ahead(
+    batches: Iterator[Any], thread: ThreadPoolExecutor, database: object
+) -> Iterator[pa.RecordBatch]:
+    """Yield the batches, and fetch the next one meanwhile."""
+    coming = thread.submit(next, batches, None)
+    while True:
+        with _translated_errors(database):
+            batch = _awaited(coming)
+        if batch is None:
+            return
+        coming = thread.submit(next, batches, None)
+        yield batch
+
+
 @contextmanager
 def _translated_errors(database: object) -> Iterator[None]:
     """Raise as ours the errors of ADBC that we have a word for, without the query."""
@@ -168,17 +197,10 @@ def _translated_errors(database: object) -> Iterator[None]:
 
     try:
         yield
-    except adbc.Error as error:
-        # Its message quotes the query; what the server says stands behind.
+    except (adbc.Error, OSError) as error:
+        # The message quotes the query; what the server says stands behind. An answer that breaks
+        # off is an OSError without a state.
         said = re.search(r"(?:ERROR|FATAL):\s+(.*)", str(error))
         reason = said[1] if said else str(error).rpartition("]")[2]
-        ours = worded(reason, error.sqlstate or "08", database)
+        ours = worded(reason, getattr(error, "sqlstate", None) or "08", database)
         raise ours or error from error
-
-
-def _ahead(batches: Iterator[Any], reader: ThreadPoolExecutor) -> Iterator[pa.RecordBatch]:
-    """Yield the batches, and fetch the next one meanwhile."""
-    coming = reader.submit(next, batches, None)
-    while (batch := coming.result()) is not None:
-        coming = reader.submit(next, batches, None)
-        yield batch

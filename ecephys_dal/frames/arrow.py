@@ -17,7 +17,7 @@ except ImportError:  # the arrow extra is not installed
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["as_pandas", "as_type", "is_arrow", "need_arrow", "of_pandas", "pa", "pc"]
+__all__ = ["as_pandas", "as_type", "is_arrow", "need_arrow", "pa", "pc"]
 
 _DIGITS = 38, 9  # of a decimal that any number of LIMS's fits into
 
@@ -33,15 +33,15 @@ def is_arrow(values: Any) -> bool:
     return hasattr(values, "null_count")
 
 
-def as_type(values: Any, declared: pa.DataType | str | None) -> pa.ChunkedArray:
+def as_type(values: Any, declared: pa.DataType) -> pa.ChunkedArray:
     """Return the values as the declared type, however LIMS stores them; nothing is cut off.
 
     Parameters
     ----------
     values : Array or ChunkedArray, shape (n_records,)
         Of the type that the driver gave.
-    declared : DataType or its name, optional
-        What they shall be; as they are without it.
+    declared : DataType
+        What they shall be.
 
     Returns
     -------
@@ -53,8 +53,7 @@ def as_type(values: Any, declared: pa.DataType | str | None) -> pa.ChunkedArray:
         If a value can't be of that type.
     """
     values = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
-    declared = pa.type_for_alias(declared) if isinstance(declared, str) else declared
-    if declared is None or values.type == declared:
+    if values.type == declared:
         return values
     types = pa.types
     try:
@@ -87,21 +86,20 @@ def as_pandas(values: pa.ChunkedArray, dtype: Any) -> Any:
         If a value can't be of that dtype.
     """
     dtype = pd.api.types.pandas_dtype(dtype)
+    if pa.types.is_timestamp(values.type):
+        values = values.cast("timestamp[ns]")  # of which an old or late moment is too large
+    if dtype == "Float64":  # some versions of pandas would take NaN for missing too
+        return pd.arrays.FloatingArray(_writable(values), _writable(values.is_null()))
     if hasattr(dtype, "__from_arrow__"):
         return dtype.__from_arrow__(values)
     if dtype.kind in "ib" and values.null_count:
         raise TypeError(f"NULL is no {dtype}")
-    if dtype.kind == "M":
-        return pd.array(_writable(values.cast("timestamp[ns]")), dtype=dtype)
     array = _writable(values)
+    if dtype.kind == "M":
+        return pd.array(array, dtype=dtype)
     return array if array.dtype == dtype else array.astype(dtype)
 
 
 def _writable(values: pa.ChunkedArray) -> np.ndarray[Any, Any]:
     array: np.ndarray[Any, Any] = values.to_numpy()
     return array if array.flags.writeable else array.copy()
-
-
-def of_pandas(array: Any) -> pa.Array:
-    """Return an array of pandas' as one of Arrow's, null where a value is missing."""
-    return pa.array(array, from_pandas=True)

@@ -81,7 +81,7 @@ class PlainBundles:
             return
         self._duckdb = self._duckdb or duckdb.connect()
         try:
-            self._tables.append(self._decode(as_type(bundles, "string"), np.asarray(run_ids)))
+            self._tables.append(self._decode(as_type(bundles, pa.string()), np.asarray(run_ids)))
         except (_NotPlainError, TypeError, ValueError, duckdb.Error):
             self._are_plain = False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ecephys_dal.errors import ConfigurationError, SchemaMismatchError
-from ecephys_dal.frames.arrow import as_pandas, as_type, is_arrow, of_pandas, pa
+from ecephys_dal.frames.arrow import as_pandas, as_type, is_arrow, need_arrow, pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +30,7 @@ class _Dtypes(NamedTuple):
     with_null: str
     nullable: str
     pyarrow: str
-    arrow: str | None
+    arrow: str
 
 
 _MOMENT = _Dtypes(
@@ -42,7 +43,7 @@ _DTYPES: dict[type, _Dtypes] = {
     str: _Dtypes("", "", "string", "string[pyarrow]", "string"),
     dt.date: _MOMENT,
     dt.datetime: _MOMENT,
-    object: _Dtypes("object", "object", "object", "object", None),
+    object: _Dtypes("object", "object", "object", "object", "string"),
 }
 
 
@@ -70,16 +71,18 @@ class FrameColumn:
         if backend == "numpy":
             dtype = dtypes.with_null if self.nullable else dtypes.without_null
             return dtype or pd.Series([""]).dtype
-        if backend in ("numpy_nullable", "pyarrow"):
-            return dtypes.nullable if backend == "numpy_nullable" else dtypes.pyarrow
+        if backend == "numpy_nullable":
+            return dtypes.nullable
+        if backend == "pyarrow":
+            need_arrow()
+            return dtypes.pyarrow
         raise ConfigurationError(
             f"dtype_backend={backend!r} is unknown; use 'numpy', 'numpy_nullable' or 'pyarrow'"
         )
 
-    def arrow_type(self) -> pa.DataType | None:
-        """Return the type of the column in an Arrow table; None if the values decide."""
-        name = _DTYPES[self.kind].arrow
-        return name and pa.type_for_alias(name)
+    def arrow_type(self) -> pa.DataType:
+        """Return the type of the column in an Arrow table."""
+        return pa.type_for_alias(_DTYPES[self.kind].arrow)
 
     def array(self, values: Values, backend: DtypeBackend = "numpy") -> Any:
         """Return the values as an array of the column's dtype.
@@ -102,15 +105,11 @@ class FrameColumn:
         """
         dtype = self.dtype(backend)
         try:
+            if backend == "pyarrow" and self.kind is not object:
+                values = self.arrow(values)
             if is_arrow(values):
                 return as_pandas(as_type(values, self.arrow_type()), dtype)
-            if dtype in ("int64", "float64", "bool", "object"):
-                return _as_numpy(values, dtype)
-            if issubclass(self.kind, dt.date):
-                # By way of microseconds, the databases' unit, so that pandas sees an overflow.
-                moments = pd.Series(np.array([*map(_in_utc, values)], dtype="datetime64[us]"))
-                return pd.array(moments.astype("datetime64[ns]").array, dtype=dtype)
-            return pd.array(values, dtype=dtype)
+            return _of_python(values, dtype)
         except (TypeError, ValueError, OverflowError) as error:
             raise self._mismatch(dtype, error) from error
 
@@ -125,6 +124,7 @@ class FrameColumn:
         Returns
         -------
         ChunkedArray, shape (n_records,)
+            What is of the kind object is shown as JSON.
 
         Raises
         ------
@@ -132,8 +132,11 @@ class FrameColumn:
             If a value can't be of the declared kind.
         """
         try:
+            if self.kind is object:
+                values = [None if value is None else json.dumps(value) for value in values]
+                return pa.chunked_array([pa.array(values, self.arrow_type())])
             if not is_arrow(values):
-                values = of_pandas(self.array(values, "numpy_nullable"))
+                values = pa.array(self.array(values, "numpy_nullable"))
             return as_type(values, self.arrow_type())
         except (TypeError, ValueError) as error:
             raise self._mismatch(self.arrow_type(), error) from error
@@ -143,6 +146,20 @@ class FrameColumn:
             f"column {self.name!r} is declared as {dtype}, which its values can't be: {error};"
             " a NULL there is shown by the repository's frame(dtype_backend='numpy_nullable')"
         )
+
+
+def _of_python(values: Sequence[Any], dtype: Any) -> Any:
+    """Return Python's values as an array of a dtype of NumPy or pandas."""
+    if dtype == "Float64":  # from a plain list, pandas would take NaN for missing too
+        missing = np.array([value is None for value in values], dtype=bool)
+        return pd.arrays.FloatingArray(_as_numpy(values, "float64"), missing)
+    if dtype == "datetime64[ns]":
+        # By way of microseconds, the databases' unit, so that pandas sees an overflow.
+        moments = pd.Series(np.array([*map(_in_utc, values)], dtype="datetime64[us]"))
+        return pd.array(moments.astype("datetime64[ns]").array, dtype=dtype)
+    if dtype in ("int64", "float64", "bool", "object"):
+        return _as_numpy(values, dtype)
+    return pd.array(values, dtype=dtype)
 
 
 def _in_utc(value: Any) -> Any:
