@@ -100,7 +100,7 @@ def _busy_seconds() -> float:
 
 
 def _cpu_seconds_of_all(parent: int | None) -> float:
-    """Return what a process and its children have taken, those too that ended and were waited for."""
+    """Return what a process and its children have taken, those that have ended too."""
     if parent is None:
         return 0.0
     family = [parent, *children_of(parent)]
