@@ -57,6 +57,8 @@ def as_type(values: Any, declared: pa.DataType) -> pa.ChunkedArray:
         return values
     types = pa.types
     try:
+        if types.is_float32(values.type):  # a REAL, which means the shortest number that it is of
+            values = values.cast(pa.string())
         if types.is_string(values.type) and types.is_integer(declared):  # a NUMERIC of PostgreSQL's
             values = values.cast(pa.decimal128(*_DIGITS))
         # A whole number of more than 53 bits is rounded, as Python rounds it.

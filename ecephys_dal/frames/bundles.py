@@ -49,7 +49,7 @@ class _Alike:
 
     def is_boolean(self, key: str) -> bool:
         """Tell whether the values of a key are booleans, as far as the sample can tell."""
-        values = [bundle[key] for bundle in self.sample if bundle and bundle.get(key) is not None]
+        values = [bundle[key] for bundle in self.sample if bundle.get(key) is not None]
         return isinstance(values[0], bool) if values else is_boolean(key)
 
 
@@ -146,7 +146,10 @@ def _sorted_by_keys(texts: pa.Array, run_ids: np.ndarray[Any, Any]) -> list[_Ali
     found: dict[tuple[str, ...], _Alike] = {}
     without: list[slice] = []
     for stretch in map(slice, starts, [*starts[1:], len(texts)]):
-        sample = list(map(json.loads, texts[stretch].drop_null()[:_SAMPLE].to_pylist()))
+        texts_of_some = texts[stretch].drop_null()[:_SAMPLE].to_pylist()
+        sample = [bundle for bundle in map(json.loads, texts_of_some) if bundle is not None]
+        if not all(isinstance(bundle, dict) for bundle in sample):
+            raise _NotPlainError
         if not sample:
             without.append(stretch)
             continue
@@ -184,7 +187,7 @@ def _truth(texts: pa.ChunkedArray) -> tuple[pa.ChunkedArray, int, int]:
 def _is_exact(numbers: pa.ChunkedArray) -> bool:
     """Tell whether no number is so large that it may have been a whole number and lost digits."""
     ends = pc.min_max(numbers)
-    return all(abs(end or 0) <= EXACT_FLOAT for end in (ends["min"].as_py(), ends["max"].as_py()))
+    return all(abs(end or 0) < EXACT_FLOAT for end in (ends["min"].as_py(), ends["max"].as_py()))
 
 
 def _null_if_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -194,15 +197,17 @@ def _null_if_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _unswapped(table: pa.Table) -> pa.Table:
     """Undo LIMS's exchange of a receptive field's p-value and of its being on screen."""
-    if not {_P_VALUE, _ON_SCREEN} <= set(table.column_names):
+    p_value, on_screen = (
+        str(table[key].type) if key in table.column_names else "no key"
+        for key in (_P_VALUE, _ON_SCREEN)
+    )
+    if p_value == "no key" or (p_value != "bool" and on_screen != "double"):
         return table
-    p_value, on_screen = table[_P_VALUE], table[_ON_SCREEN]
-    kinds = str(p_value.type), str(on_screen.type)
-    if kinds in {("bool", "double"), ("bool", "null"), ("null", "double")}:
-        at, other = (table.column_names.index(key) for key in (_P_VALUE, _ON_SCREEN))
-        return table.set_column(at, _P_VALUE, on_screen).set_column(other, _ON_SCREEN, p_value)
-    if kinds in {("double", "bool"), ("double", "null"), ("null", "bool"), ("null", "null")}:
-        return table
+    if (p_value, on_screen) in {("bool", "double"), ("bool", "null"), ("null", "double")}:
+        first, second = map(table.column_names.index, (_P_VALUE, _ON_SCREEN))
+        columns = table.columns
+        columns[first], columns[second] = columns[second], columns[first]
+        return pa.table(columns, names=table.column_names)
     raise _NotPlainError  # so that each bundle is looked at
 
 
