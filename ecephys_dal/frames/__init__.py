@@ -5,18 +5,16 @@ from ecephys_dal.frames.build import build_arrow, build_frame
 from ecephys_dal.frames.columns import DtypeBackend, FrameColumn, frame_columns
 from ecephys_dal.frames.metric_keys import METRIC_KEYS
 from ecephys_dal.frames.metrics import metric_columns
-from ecephys_dal.frames.pieces import Piece, Values, joined, piece_of_batch, piece_of_rows, resized
+from ecephys_dal.frames.pieces import Piece, piece_of_batch, piece_of_rows, resized
 
 __all__ = [
     "METRIC_KEYS",
     "DtypeBackend",
     "FrameColumn",
     "Piece",
-    "Values",
     "build_arrow",
     "build_frame",
     "frame_columns",
-    "joined",
     "metric_columns",
     "need_arrow",
     "piece_of_batch",

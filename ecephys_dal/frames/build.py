@@ -1,26 +1,26 @@
-"""Columns of a SELECT become a frame, or a table of Arrow's."""
+"""Pieces of a SELECT become a frame, or a table of Arrow's."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from ecephys_dal.frames.arrow import pa
+from ecephys_dal.frames.arrow import is_arrow, pa
+from ecephys_dal.frames.pieces import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ecephys_dal.frames.columns import DtypeBackend, FrameColumn
-    from ecephys_dal.frames.pieces import Values
+    from ecephys_dal.frames.pieces import Piece
 
 __all__ = ["build_arrow", "build_frame"]
 
 
 def build_frame(
-    columns: Sequence[FrameColumn],
-    values: Sequence[Values],
-    backend: DtypeBackend = "numpy",
+    columns: Sequence[FrameColumn], pieces: Iterable[Piece], backend: DtypeBackend = "numpy"
 ) -> pd.DataFrame:
     """Return columns as a frame whose index is the first one.
 
@@ -28,8 +28,8 @@ def build_frame(
     ----------
     columns : sequence of FrameColumn, length n_columns + 1
         What the columns are; the first one, of ids, becomes the index.
-    values : sequence of sequence or Arrow array, each of length n_records
-        What they hold.
+    pieces : iterable of Piece
+        What they hold, by one route.
     backend : {"numpy", "numpy_nullable", "pyarrow"}
         Which family of dtypes.
 
@@ -37,29 +37,53 @@ def build_frame(
     -------
     DataFrame, shape (n_records, n_columns)
     """
-    (key, *others), (ids, *cells) = columns, values
+    backends: list[DtypeBackend] = ["numpy", *[backend] * (len(columns) - 1)]
+
+    def arrays(piece: Piece) -> list[Any]:
+        return [c.array(v, b) for c, v, b in zip(columns, piece, backends, strict=True)]
+
+    batches, made = [], []
+    for piece in filter(None, pieces):
+        if is_arrow(piece[0]):
+            batches.append(piece)  # to be joined before they are converted, which copies less
+        else:
+            made.append(arrays(piece))  # at once, while the rows are in the processor's cache
+    if batches or not made:
+        made.append(arrays(joined(batches, len(columns))))
+    index, *values = map(_concatenated, zip(*made, strict=True))
+    names = [column.name for column in columns]
     frame: pd.DataFrame = pd.DataFrame(
-        {
-            column.name: column.array(column_values, backend)
-            for column, column_values in zip(others, cells, strict=True)
-        },
-        index=pd.Index(key.array(ids), name=key.name),
-        copy=False,
+        dict(zip(names[1:], values, strict=True)), pd.Index(index, name=names[0]), copy=False
     )
     return frame
 
 
-def build_arrow(columns: Sequence[FrameColumn], values: Sequence[Values]) -> pa.Table:
+def _concatenated(arrays: Sequence[Any]) -> Any:
+    if len(arrays) == 1:
+        return arrays[0]
+    if isinstance(arrays[0], np.ndarray):
+        return np.concatenate(arrays)
+    return type(arrays[0])._concat_same_type(arrays)  # noqa: SLF001 - pandas documents it
+
+
+def build_arrow(columns: Sequence[FrameColumn], pieces: Iterable[Piece]) -> pa.Table:
     """Return columns as a table of Arrow's.
 
     Parameters
     ----------
-    columns, values
+    columns, pieces
         As for `build_frame`.
 
     Returns
     -------
     Table, shape (n_records, n_columns + 1)
     """
-    arrays = map(lambda column, cells: column.arrow(cells), columns, values)
-    return pa.table(list(arrays), names=[column.name for column in columns])
+    names = [column.name for column in columns]
+    made = [
+        pa.table(
+            [column.arrow(values) for column, values in zip(columns, piece, strict=True)], names
+        )
+        for piece in filter(None, pieces)
+    ]
+    empty = pa.schema([(column.name, column.arrow_type()) for column in columns]).empty_table()
+    return pa.concat_tables(made) if made else empty

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["metric_columns"]
 
 
-def metric_columns(pieces: Iterable[Piece], key: str) -> tuple[list[FrameColumn], list[Values]]:
+def metric_columns(pieces: Iterable[Piece], key: str) -> tuple[list[FrameColumn], list[Piece]]:
     """Return metric bundles as columns.
 
     Parameters
@@ -38,7 +38,7 @@ def metric_columns(pieces: Iterable[Piece], key: str) -> tuple[list[FrameColumn]
         The units' ids, and one column for each key of the bundles, in the order of their first
         appearance; without a record, the documented ones. Numbers are float, booleans bool, both
         nullable; what is neither is kept as it came.
-    values : list of sequence or Arrow array, each of length n_records
+    pieces : list of Piece
         What they hold.
     """
     read, plain = [], PlainBundles()
@@ -47,19 +47,19 @@ def metric_columns(pieces: Iterable[Piece], key: str) -> tuple[list[FrameColumn]
         plain.add(*piece[1:])
     ids, bundles, _ = joined(read, 3)
     table = plain.table()
-    metrics: dict[str, Values] = (
-        _of_bundles(ids, bundles)
-        if table is None
-        else dict(zip(table.column_names, table.columns, strict=True))
-    )
+    if table is not None:
+        metrics: dict[str, Values] = dict(zip(table.column_names, table.columns, strict=True))
+    else:
+        ids, bundles = (
+            values.to_pylist() if is_arrow(values) else values for values in (ids, bundles)
+        )
+        metrics = _of_bundles(ids, bundles)
     columns = [FrameColumn(name, _kind(name, values)) for name, values in metrics.items()]
-    return [FrameColumn(key, int, nullable=False), *columns], [ids, *metrics.values()]
+    return [FrameColumn(key, int, nullable=False), *columns], [[ids, *metrics.values()]]
 
 
 def _of_bundles(ids: Values, texts: Values) -> dict[str, Values]:
     """Decode bundles one by one, whatever they hold."""
-    if is_arrow(texts):
-        ids, texts = ids.to_pylist(), texts.to_pylist()
     bundles = list(map(_bundle, ids, texts))
     names = tuple(dict.fromkeys(chain.from_iterable(bundles or METRIC_KEYS.values())))
     # One pass over the bundles, at the speed of C; without rows, a column of nothing a name.

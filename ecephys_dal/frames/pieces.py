@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ecephys_dal.frames.arrow import pa
+from ecephys_dal.frames.arrow import is_arrow, pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,11 +30,14 @@ def piece_of_batch(batch: pa.RecordBatch) -> Piece:
 def joined(pieces: Iterable[Piece], n_columns: int) -> Piece:
     """Return the columns of all pieces, which come by one route; without rows they are empty."""
     several = [piece for piece in pieces if piece]
-    if len(several) == 1:
-        return several[0]
     if not several:
         return [()] * n_columns
-    return [pa.chunked_array(list(chunks)) for chunks in zip(*several, strict=True)]
+    join = pa.chunked_array if is_arrow(several[0][0]) else _chained
+    return [join(list(parts)) for parts in zip(*several, strict=True)]
+
+
+def _chained(parts: list[Sequence[Any]]) -> list[Any]:
+    return list(chain.from_iterable(parts))
 
 
 def resized(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader"]
 
+_FEW = 500  # rows that fit into a processor's cache until they are converted
+
 
 class Reader:
     """Reads for a repository, from a database or inside the caller's ORM session.
@@ -90,8 +92,7 @@ class Reader:
 
 
 def _rows(connection: Connection, table: Select[Any], size: int | None) -> Iterator[Piece]:
-    if size is None:
-        yield piece_of_rows(connection.execute(table).all())
-    else:
-        result = connection.execute(table, execution_options={"yield_per": size})
-        yield from map(piece_of_rows, result.partitions())
+    # Through a cursor of the server's, if the table shall not be held as a whole.
+    options = {} if size is None else {"yield_per": size}
+    result = connection.execute(table, execution_options=options)
+    yield from map(piece_of_rows, result.partitions(size or _FEW))

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from ecephys_dal.errors import InvalidFilterError
 from ecephys_dal.filters import checked_id
-from ecephys_dal.frames import build_arrow, build_frame, joined, need_arrow
+from ecephys_dal.frames import build_arrow, build_frame, need_arrow
 from ecephys_dal.repositories.statement import F, M, Statement
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import Select
 
-    from ecephys_dal.frames import DtypeBackend, FrameColumn, Piece, Values
+    from ecephys_dal.frames import DtypeBackend, FrameColumn, Piece
     from ecephys_dal.repositories.reading import Reader
     from ecephys_dal.repositories.statement import Where
 
@@ -161,11 +161,8 @@ class Tables(Statement[M, F]):
         parts = [self.filter_type(id_range=ends_of_part) for ends_of_part in pairwise(ends)]
         return [spec & part for part in parts]
 
-    def _columns_of(
-        self, pieces: Iterable[Piece]
-    ) -> tuple[Sequence[FrameColumn], Sequence[Values]]:
-        columns = self._frame_columns()
-        return columns, joined(pieces, len(columns))
+    def _columns_of(self, pieces: Iterable[Piece]) -> tuple[Sequence[FrameColumn], Iterable[Piece]]:
+        return self._frame_columns(), pieces
 
 
 def _check_count(name: str, value: int) -> None:

@@ -28,7 +28,7 @@ from ecephys_dal.rules import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ecephys_dal.frames import FrameColumn, Piece, Values
+    from ecephys_dal.frames import FrameColumn, Piece
     from ecephys_dal.repositories.clauses import Clauses
 
 __all__ = ["UnitMetricRepository", "UnitRepository"]
@@ -117,5 +117,5 @@ class UnitMetricRepository(Repository[EcephysUnitMetricBundle, UnitMetricFilter]
         yield from among(EcephysSession.id, spec.ecephys_session_ids)
         yield from named(EcephysSession.stimulus_name, spec.session_types)
 
-    def _columns_of(self, pieces: Iterable[Piece]) -> tuple[list[FrameColumn], list[Values]]:
+    def _columns_of(self, pieces: Iterable[Piece]) -> tuple[list[FrameColumn], list[Piece]]:
         return metric_columns(pieces, self.columns[0].key)

@@ -105,8 +105,8 @@ def test_an_unknown_backend_is_refused() -> None:
 
 def test_the_first_column_becomes_the_index() -> None:
     columns = [FrameColumn("id", int, nullable=False), FrameColumn("snr", float)]
-    frame = build_frame(columns, [(7, 8), (None, 1.0)])
+    frame = build_frame(columns, [[(7, 8), (None, 1.0)]])
     expected = pd.DataFrame({"snr": [np.nan, 1.0]}, index=pd.Index([7, 8], name="id"))
     pd.testing.assert_frame_equal(frame, expected)
-    empty = build_frame(columns, [(), ()])
+    empty = build_frame(columns, [])
     pd.testing.assert_frame_equal(empty, expected.iloc[:0])
