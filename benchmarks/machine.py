@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Readings",
     "Watch",
+    "children_of",
     "describe",
     "file_system_of",
     "forget_peak",
+    "name_of",
+    "parent_of",
     "peak_memory",
     "precedence",
     "wait_until_idle",
@@ -116,6 +119,12 @@ def children_of(parent: int) -> list[int]:
 def parent_of(process: int) -> int:
     """Return the process that started another."""
     return int(_stat(process)[1])
+
+
+def name_of(process: int) -> str:
+    """Return the name of a process; nothing if there is none."""
+    name = _PROC / str(process) / "comm"
+    return name.read_text().strip() if name.exists() else ""
 
 
 def _stat(process: int) -> list[str]:

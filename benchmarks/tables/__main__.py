@@ -63,9 +63,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--allensdk", default=str(_ALLENSDK), help="the interpreter of AllenSDK's environment"
     )
+    arguments = parser.parse_args()
+    if not Path(arguments.allensdk).exists():
+        parser.error(f"{arguments.allensdk} is missing; `make interop` makes it")
     quick = {"rounds": 1, "base": _QUICK_BASE, "sizes": _QUICK_SIZES, "patience": 0.0}
     usual = {"rounds": 5, "base": _BASE, "sizes": _SIZES, "patience": 10.0}
-    arguments = parser.parse_args()
     for name, value in (quick if arguments.quick else usual).items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)

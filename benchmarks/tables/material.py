@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import make_url, text
 
 from benchmarks import dataset
-from benchmarks.machine import parent_of
+from benchmarks.machine import name_of, parent_of
 from ecephys_dal import Database, UnitRepository
 
 if TYPE_CHECKING:
@@ -75,10 +75,7 @@ class Lims:
     def server(self) -> int | None:
         """The process that started those that answer; None if it is on another machine."""
         process = int(self._scalar("select pg_backend_pid()"))
-        try:
-            return parent_of(process)
-        except LookupError:
-            return None
+        return parent_of(process) if name_of(process) == "postgres" else None
 
     def _scalar(self, query: str, **values: object) -> Any:
         with self.database.connection() as connection:
@@ -135,12 +132,13 @@ class Material:
         urls = dataset.databases(sorted({base, *sizes}))
         for url in urls.values():
             _change(url, _NO_NULL_BUNDLES)
+        bundles = _with_few_bundles(urls[base])  # as long as nobody is connected to what is copied
         found = {size: Lims(url) for size, url in urls.items()}
         by_units = {len(lims.unit_ids): lims for lims in found.values()}
         return cls(
             base=found[base],
             sizes=[by_units[n_units] for n_units in sorted(by_units)],
-            bundles=Lims(_with_few_bundles(urls[base])),
+            bundles=Lims(bundles),
             sqlite=Lims(dataset.sqlite_database(base)),
         )
 

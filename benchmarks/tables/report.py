@@ -174,7 +174,8 @@ def _cells(outcome: Outcome, run: Run) -> Iterator[str]:
     yield run.name
     yield f"{median(seconds):.3g}"
     yield f"{min(seconds):.3g} to {max(seconds):.3g}"
-    yield f"{median(one / other for one, other in zip(seconds, first, strict=True)):.2f}"
+    quotient = median(one / other for one, other in zip(seconds, first, strict=True))
+    yield "" if run.rows else f"{quotient:.2f}"
     yield f"{median(seconds) / run.rows * 1e6:.2f}" if run.rows else ""
     yield f"{median(readings.cpu for readings in taken):.3g}"
     yield f"{median(readings.memory for readings in taken):.0f}" if run.fresh else ""
