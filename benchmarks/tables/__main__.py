@@ -56,7 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", help="units for the plot")
     parser.add_argument("--report", type=Path, help="write the report and its plot there too")
     parser.add_argument("--only", default="", help="races with this in their title")
-    parser.add_argument("--quick", action="store_true", help="only show that all of it runs")
+    parser.add_argument("--quick", action="store_true", help="only show that all runs; no report")
     parser.add_argument(
         "--patience", type=float, help="seconds to wait until others are idle; 10 unless told"
     )
@@ -66,6 +66,8 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if not Path(arguments.allensdk).exists():
         parser.error(f"{arguments.allensdk} is missing; `make interop` makes it")
+    if arguments.quick:
+        arguments.report = None  # times of so little are not worth to be kept
     quick = {"rounds": 1, "base": _QUICK_BASE, "sizes": _QUICK_SIZES, "patience": 0.0}
     usual = {"rounds": 5, "base": _BASE, "sizes": _SIZES, "patience": 10.0}
     for name, value in (quick if arguments.quick else usual).items():

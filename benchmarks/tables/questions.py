@@ -189,8 +189,9 @@ def _sqlite(lims: Lims) -> Race:
 
 
 def _imports() -> Race:
-    names = ("`import ecephys_dal`", "`import pandas, sqlalchemy`")
-    packages = (["ecephys_dal"], ["pandas", "sqlalchemy"])
+    api = "`from ecephys_dal import EcephysProjectLimsApi`"
+    names = ("`import ecephys_dal`", "`import pandas, sqlalchemy`", api)
+    packages = (["ecephys_dal"], ["pandas", "sqlalchemy"], ["ecephys_dal.facade"])
     runs = [
         Run(name=name, by="imports", does="load", arguments={"packages": loaded}, fresh=True)
         for name, loaded in zip(names, packages, strict=True)
