@@ -1,13 +1,13 @@
-"""What it takes to import packages; each run needs a new process."""
+"""What it takes to import something; each run needs a new process."""
 
 from __future__ import annotations
 
-import importlib
+import pkgutil
 
 __all__ = ["load"]
 
 
-def load(packages: list[str]) -> None:
-    """Import packages."""
-    for package in packages:
-        importlib.import_module(package)
+def load(names: list[str]) -> None:
+    """Import packages, or what they hold, as ``package:name``."""
+    for name in names:
+        pkgutil.resolve_name(name)
