@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.metadata
 import pickle
 import pkgutil
+import subprocess
+import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from sqlalchemy import inspect
@@ -29,12 +31,27 @@ def test_the_public_names_are_complete_sorted_and_there() -> None:
     names = ecephys_dal.__all__
     assert names == sorted(names)
     assert len(set(names)) == len(names)
-    public = {
-        name
-        for name, value in vars(ecephys_dal).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
-    }
-    assert public == set(names) - {"__version__"}
+    assert all(getattr(ecephys_dal, name).__module__.startswith("ecephys_dal.") for name in names)
+    with pytest.raises(AttributeError, match="nothing_of_this_name"):
+        ecephys_dal.nothing_of_this_name  # noqa: B018
+    # What type checkers are told is what is there.
+    stub = ast.parse((PACKAGE / "__init__.pyi").read_text())
+    (told,) = (
+        ast.literal_eval(node.value)
+        for node in stub.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    )
+    assert told == sorted([*names, "__version__"])
+
+
+def test_the_package_is_imported_at_once() -> None:
+    script = (
+        "import sys, ecephys_dal; print({'pandas', 'sqlalchemy', 'requests'} & set(sys.modules))"
+    )
+    ran = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "set()\n"
 
 
 @pytest.mark.parametrize("name", MODULES)

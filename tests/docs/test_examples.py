@@ -17,8 +17,6 @@ from pathlib import Path
 import pytest
 from documentation import PAGES, ROOT, Block, blocks, name_of
 
-from ecephys_dal.testing import SyntheticLims
-
 WRITTEN_URL = "sqlite:///lims.db"
 PYTHON_PAGES = [page for page in PAGES if blocks(page, "python")]
 SHELL_PAGES = [page for page in PAGES if blocks(page, "sh") and page.parent == ROOT / "docs"]
@@ -30,15 +28,15 @@ def runnable(page: Path) -> list[Block]:
     return [b for b in blocks(page, "python") if has_allensdk or "allensdk" not in b.text]
 
 
-@pytest.fixture
-def url_of(synthetic: SyntheticLims, fresh_url):
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url_of(request: pytest.FixtureRequest, filled, fresh_url):
     """Return the database that a page starts from: an empty one if it makes its own LIMS."""
-    url = synthetic.database.url
 
     def choose(text: str) -> str:
         if "create_synthetic_lims" in text or "alembic" in text:
-            return fresh_url(url.get_backend_name())
-        return url.render_as_string(hide_password=False)
+            return fresh_url(request.param)
+        url, _ = filled(request.param)
+        return url
 
     return choose
 
