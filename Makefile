@@ -6,7 +6,7 @@ VENV := .venv
 ORACLE := .venv-allensdk
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test check interop faults test-oldest bench clean
+.PHONY: demo test check interop faults test-oldest test-without-arrow bench clean
 
 demo: $(VENV)/demo.stamp
 	$(RUN) -m ecephys_dal.cli.demo
@@ -37,6 +37,13 @@ bench: $(ORACLE)/stamp
 # with a pyarrow and an hdmf of their time, and SQLAlchemy 2.0.
 test-oldest: $(ORACLE)/stamp
 	$(ORACLE)/bin/python -m pytest $(PYTEST_ARGS)
+
+# What every repository promises, and the answers of AllenSDK's class, without the arrow extra.
+test-without-arrow: $(VENV)/dev.stamp $(ORACLE)/stamp
+	ECEPHYS_DAL_TEST_WITHOUT_ARROW=1 ECEPHYS_DAL_NO_SKIPS= \
+		$(RUN) -m pytest tests/frames tests/repositories tests/facade $(PYTEST_ARGS)
+	ECEPHYS_DAL_TEST_WITHOUT_ARROW=1 $(ORACLE)/bin/python -m pytest tests/interop/test_tables.py \
+		tests/interop/test_departures.py --override-ini addopts=-ra $(PYTEST_ARGS)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

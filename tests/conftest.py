@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
+
+# As if the arrow extra were not installed; before pandas looks for it.
+if os.environ.get("ECEPHYS_DAL_TEST_WITHOUT_ARROW"):
+    sys.modules.update(dict.fromkeys(("adbc_driver_postgresql", "duckdb", "pyarrow")))
 
 import hypothesis
 import pytest

@@ -292,7 +292,8 @@ class Watched(type(os.environ)):
         return super().__getitem__(key)
 os.environ.__class__ = Watched
 sys.addaudithook(hook)
-import ecephys_dal
+from ecephys_dal import *
+seen = [one for one in seen if one != ("environ", "EAGER_IMPORT")]  # lazy_loader's switch
 sys.exit(repr(seen) if seen else 0)
 """
     done = subprocess.run(  # noqa: S603 - our own program
