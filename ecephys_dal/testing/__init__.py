@@ -7,6 +7,7 @@ except ModuleNotFoundError as error:
 
 from ecephys_dal.testing.binding import IdSequence, using
 from ecephys_dal.testing.content import natural_movie, natural_scene, probe_lfp_nwb, session_nwb
+from ecephys_dal.testing.enlarge import enlarge_synthetic_lims
 from ecephys_dal.testing.factories import (
     AgeFactory,
     BehaviorSessionFactory,
@@ -67,6 +68,7 @@ __all__ = [
     "WellKnownFileTypeFactory",
     "build_synthetic_lims",
     "create_synthetic_lims",
+    "enlarge_synthetic_lims",
     "load_release",
     "natural_movie",
     "natural_scene",

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from ecephys_dal.testing.plans import SessionPlan
     from ecephys_dal.testing.writer import WrittenSession
 
-__all__ = ["SyntheticLims", "build_synthetic_lims", "create_synthetic_lims"]
+__all__ = ["FIRST_ID", "SyntheticLims", "build_synthetic_lims", "create_synthetic_lims"]
 
-_FIRST_ID = 600_000_000
+FIRST_ID = 600_000_000  # of the project, by which a filled database is known
 
 
 @dataclass
@@ -140,7 +140,7 @@ def build_synthetic_lims(
         *well_behaved_plans(sessions, probes, channels_per_probe, units_per_session),
         *awkward_plans(),
     ]
-    with filling(database, _FIRST_ID) as db:
+    with filling(database, FIRST_ID) as db:
         _fill(db, lims, tqdm(plans, "synthetic LIMS", unit="session", disable=not progress), seed)
     return lims
 
