@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import reprlib
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from threading import BoundedSemaphore
@@ -20,8 +21,7 @@ from ecephys_dal.repositories.statement import F, M, _clauses
 from ecephys_dal.repositories.tables import _check_count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator, Sequence
 
     import dask.dataframe as dd
     import pandas as pd
@@ -38,6 +38,7 @@ __all__ = ["dask_frame"]
 
 # Any id lies between. Dask counts with divisions as floats, which hold no larger int64.
 _LEAST, _MOST = -(2**63), 2**63 - 1024
+_TURN = 2  # seconds; a cluster gives leases also to the dead, if they were waiting without an end
 
 
 def dask_frame(
@@ -155,12 +156,11 @@ def _pickled(
     """Return a condition as bytes which, wherever they are loaded, mean the same."""
     dialect = database.engine.dialect
     try:
+        # First of all, for SQLAlchemy can't pickle some types that it has not compiled yet.
+        meant = str(repository.select(where=where).compile(dialect=dialect))
         pickled: bytes = serializer.dumps(where)  # type: ignore[no-untyped-call]
         loaded = _loaded(pickled, type(repository))
-        meant, understood = (
-            str(repository.select(where=clause).compile(dialect=dialect))
-            for clause in (where, loaded)
-        )
+        understood = str(repository.select(where=loaded).compile(dialect=dialect))
     except Exception as error:
         raise _unsendable(where) from error
     if understood != meant:
@@ -187,8 +187,18 @@ class _Connections:
     most: int
     process: int
 
-    def lease(self) -> AbstractContextManager[Any]:
-        """Return what holds one of the connections as long as it is entered."""
+    @contextmanager
+    def lease(self) -> Iterator[None]:
+        """Hold one of the connections, as soon as one is free."""
+        semaphore = self._semaphore()
+        while not semaphore.acquire(timeout=_TURN):
+            pass  # ask again
+        try:
+            yield
+        finally:
+            semaphore.release()
+
+    def _semaphore(self) -> BoundedSemaphore | Semaphore:
         if (worker := _worker()) is not None:
             return _of_cluster(worker, self.database, self.most)
         if os.getpid() == self.process:
