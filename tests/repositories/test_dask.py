@@ -466,7 +466,9 @@ def test_a_database_in_memory_is_refused() -> None:
 
 
 ELSEWHERE = Table("of_nobody", MetaData(), Column("id", Integer))
+NAMESAKE = Table("ecephys_units", MetaData(), Column("number", Integer, key="id"))
 UNSENDABLE = {
+    "a table that workers take for another": EcephysUnit.id.in_(select(NAMESAKE.c.id)),
     "a table that workers don't know": EcephysUnit.id.in_(select(ELSEWHERE.c.id)),
     "a value that only this process has": EcephysUnit.snr > (lambda: 3),
 }
