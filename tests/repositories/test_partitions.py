@@ -41,8 +41,8 @@ class Skewed:
     def add(self, ids: list[int], session: int = 0) -> None:
         channel = self.channel_ids[session]
         unit = vars(EcephysUnitFactory.build(channel=None))
-        columns = {name: unit[name] for name in EcephysUnit.__table__.c.keys() if name in unit}
-        common = {**columns, "ecephys_channel_id": channel}
+        names = [column.key for column in EcephysUnit.__table__.c if column.key in unit]
+        common = {**{name: unit[name] for name in names}, "ecephys_channel_id": channel}
         with self.owned.connection() as connection:
             connection.execute(insert(EcephysUnit), [{**common, "id": i} for i in ids])
 
