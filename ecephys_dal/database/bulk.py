@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Bulk", "bulk_route"]
 
 _GLANCE = 0.1  # seconds
+_SMALL = {"adbc.postgresql.batch_size_hint_bytes": str(2**20)}
 _QUOTE_ONLY = "ecephys_dal_quote_only"
 _ABANDONED: list[Any] = []
 
@@ -81,13 +82,17 @@ class Bulk:
         event.listen(self._pool, "checkout", _ping)
 
     @contextmanager
-    def batches(self, query: Executable) -> Iterator[Iterator[pa.RecordBatch]]:
+    def batches(
+        self, query: Executable, *, steady: bool = False
+    ) -> Iterator[Iterator[pa.RecordBatch]]:
         """Run a query in a transaction of its own.
 
         Parameters
         ----------
         query : Executable
             A SELECT.
+        steady : bool
+            In small batches, of 1 MiB, that need little memory; else in those that are fastest.
 
         Yields
         ------
@@ -102,6 +107,8 @@ class Bulk:
             connection = asked(self._pool.connect)
             cursor = connection.cursor()
             try:
+                if steady:
+                    cursor.adbc_statement.set_options(**_SMALL)
                 asked(cursor.execute, statement)
                 yield _ahead(cursor.fetch_record_batch(), thread, self._database)
             except BaseException:

@@ -50,12 +50,25 @@ def build_frame(
             made.append(arrays(piece))  # at once, while the rows are in the processor's cache
     if batches or not made:
         made.append(arrays(joined(batches, len(columns))))
-    index, *values = map(_concatenated, zip(*made, strict=True))
+    unordered = list(map(_concatenated, zip(*made, strict=True)))
+    del batches, made  # so that an array can be let go when it is in order
+    index, *values = _in_order(unordered)
     names = [column.name for column in columns]
     frame: pd.DataFrame = pd.DataFrame(
         dict(zip(names[1:], values, strict=True)), pd.Index(index, name=names[0]), copy=False
     )
     return frame
+
+
+def _in_order(arrays: list[Any]) -> list[Any]:
+    """Put the rows into the order of the first column; each array is let go when it is copied."""
+    ids = arrays[0]
+    if (ids[1:] >= ids[:-1]).all():
+        return arrays
+    order = np.argsort(ids, kind="stable")
+    for at, array in enumerate(arrays):
+        arrays[at] = array[order]
+    return arrays
 
 
 def _concatenated(arrays: Sequence[Any]) -> Any:
@@ -86,4 +99,6 @@ def build_arrow(columns: Sequence[FrameColumn], pieces: Iterable[Piece]) -> pa.T
         for piece in filter(None, pieces)
     ]
     empty = pa.schema([(column.name, column.arrow_type()) for column in columns]).empty_table()
-    return pa.concat_tables(made) if made else empty
+    table = pa.concat_tables([empty, *made])
+    ids = table.column(0).to_numpy()
+    return table if (ids[1:] >= ids[:-1]).all() else table.take(np.argsort(ids, kind="stable"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecephys_dal.frames.arrow import as_type, is_arrow, pa, pc
+from ecephys_dal.frames.arrow import is_arrow, pa, pc
 from ecephys_dal.frames.metric_keys import is_boolean
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class PlainBundles:
             return
         self._duckdb = self._duckdb or duckdb.connect()
         try:
-            self._tables.append(self._decode(as_type(bundles, pa.string()), np.asarray(run_ids)))
+            self._tables += map(self._decode, _chunks(bundles), _chunks(run_ids))
         except (_NotPlainError, TypeError, ValueError, duckdb.Error):
             self._are_plain = False
 
@@ -101,11 +101,11 @@ class PlainBundles:
         except (TypeError, ValueError):  # the kinds of a key differ
             return None
 
-    def _decode(self, texts: pa.ChunkedArray, run_ids: np.ndarray[Any, Any]) -> pa.Table:
-        (texts,) = texts.chunks
+    def _decode(self, texts: pa.Array, run_ids: pa.Array) -> pa.Table:
+        texts = texts.cast(pa.string())
         counts = -_counts(texts)
         parts: dict[int, pa.Table] = {}
-        for alike in _sorted_by_keys(texts, run_ids):
+        for alike in _sorted_by_keys(texts, np.asarray(run_ids)):
             table, accounted = self._decode_alike(texts, alike)
             counts += accounted
             end = 0
@@ -136,6 +136,10 @@ class PlainBundles:
                 raise _NotPlainError
         columns = map(_null_if_missing, columns)
         return _unswapped(pa.table(dict(zip(booleans, columns, strict=True)))), counts
+
+
+def _chunks(values: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    return values.chunks if isinstance(values, pa.ChunkedArray) else [values]
 
 
 def _sorted_by_keys(texts: pa.Array, run_ids: np.ndarray[Any, Any]) -> list[_Alike]:

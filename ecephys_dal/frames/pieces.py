@@ -27,11 +27,18 @@ def piece_of_batch(batch: pa.RecordBatch) -> Piece:
     return [getattr(column, "storage", column) for column in batch.columns]
 
 
+def piece_of_batches(batches: Sequence[pa.RecordBatch]) -> Piece:
+    """Return the columns of batches, without copying what they hold."""
+    return list(map(pa.chunked_array, zip(*map(piece_of_batch, batches), strict=True)))
+
+
 def joined(pieces: Iterable[Piece], n_columns: int) -> Piece:
     """Return the columns of all pieces, which come by one route; without rows they are empty."""
     several = [piece for piece in pieces if piece]
     if not several:
         return [()] * n_columns
+    if len(several) == 1:
+        return several[0]
     join = pa.chunked_array if is_arrow(several[0][0]) else _chained
     return [join(list(parts)) for parts in zip(*several, strict=True)]
 
@@ -40,18 +47,18 @@ def _chained(parts: list[Sequence[Any]]) -> list[Any]:
     return list(chain.from_iterable(parts))
 
 
-def resized(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of some batches as batches of one size; the last one may be smaller."""
+def resized(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[Piece]:
+    """Yield the rows of some batches as pieces of one size; the last one may be smaller."""
     held: list[pa.RecordBatch] = []
     n_held = 0
     for batch in batches:
         start = 0
         while n_held + batch.num_rows - start >= size:
             held.append(batch.slice(start, size - n_held))
-            yield from pa.Table.from_batches(held).combine_chunks().to_batches()
+            yield piece_of_batches(held)
             start += size - n_held
             held, n_held = [], 0
         held.append(batch.slice(start))
         n_held += batch.num_rows - start
     if n_held:
-        yield from pa.Table.from_batches(held).combine_chunks().to_batches()
+        yield piece_of_batches(held)

@@ -28,6 +28,7 @@ class ChannelRepository(Repository[EcephysChannel, ChannelFilter]):
 
     model = EcephysChannel
     filter_type = ChannelFilter
+    is_large = True
     statement = (
         select(EcephysChannel)
         .join(EcephysChannel.probe)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session, scoped_session
 
-from ecephys_dal.database import Database, translated_errors
+from ecephys_dal.database import Bulk, Database, translated_errors
 from ecephys_dal.frames import piece_of_batch, piece_of_rows, resized
 
 if TYPE_CHECKING:
@@ -66,8 +66,15 @@ class Reader:
             with translated_errors(self.db.get_bind(self._model).engine):
                 yield self.db.connection(bind_arguments={"mapper": self._model})
 
+    @property
+    def bulk(self) -> Bulk | None:
+        """The route for large tables, where there is one."""
+        return self.db.bulk if isinstance(self.db, Database) else None
+
     @contextmanager
-    def pieces(self, table: Select[Any], size: int | None = None) -> Iterator[Iterator[Piece]]:
+    def pieces(
+        self, table: Select[Any], size: int | None = None, *, bulk: Bulk | None = None
+    ) -> Iterator[Iterator[Piece]]:
         """Read a table, piece by piece.
 
         Parameters
@@ -76,16 +83,17 @@ class Reader:
             What to read.
         size : int, optional
             Rows of each piece but the last; without it, as they come.
+        bulk : Bulk, optional
+            Read by this route; row by row without it.
 
         Yields
         ------
         iterator of Piece
             The table's columns, some rows at a time.
         """
-        bulk = self.db.bulk if isinstance(self.db, Database) else None
         if bulk is not None:
-            with bulk.batches(table) as batches:
-                yield map(piece_of_batch, batches if size is None else resized(batches, size))
+            with bulk.batches(table, steady=size is not None) as batches:
+                yield map(piece_of_batch, batches) if size is None else resized(batches, size)
         else:
             with self.connection() as connection:
                 yield _rows(connection, table, size)

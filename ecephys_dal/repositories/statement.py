@@ -54,6 +54,8 @@ class Statement(ABC, Generic[M, F]):
         What a message calls one record, and what it says if there is none.
     columns : tuple
         The columns of the public table; the first one is the index, which also gives the order.
+    is_large : bool
+        A table may have so many rows that the bulk route is worth its beginning.
     """
 
     model: type[M]
@@ -64,6 +66,7 @@ class Statement(ABC, Generic[M, F]):
     noun: ClassVar[str] = "record"
     advice: ClassVar[str] = ""
     columns: ClassVar[tuple[Any, ...]]
+    is_large: ClassVar[bool] = False
 
     @staticmethod
     @abstractmethod

@@ -14,11 +14,13 @@ from ecephys_dal.repositories.statement import F, M, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     import pandas as pd
     import pyarrow as pa
     from sqlalchemy import Select
 
+    from ecephys_dal.database import Bulk
     from ecephys_dal.frames import DtypeBackend, FrameColumn, Piece
     from ecephys_dal.repositories.reading import Reader
     from ecephys_dal.repositories.statement import Where
@@ -63,7 +65,7 @@ class Tables(Statement[M, F]):
         SchemaMismatchError
             If LIMS lacks a table or column that this table needs.
         """
-        with self._reader.pieces(self._table(spec, where)) as pieces:
+        with self._pieces(spec, where) as pieces:
             return build_frame(*self._columns_of(pieces), dtype_backend)
 
     def arrow(self, spec: F | None = None, *, where: Where = ()) -> pa.Table:
@@ -88,8 +90,18 @@ class Tables(Statement[M, F]):
             If pyarrow is not installed.
         """
         need_arrow()
-        with self._reader.pieces(self._table(spec, where)) as pieces:
+        with self._pieces(spec, where) as pieces:
             return build_arrow(*self._columns_of(pieces))
+
+    def _pieces(self, spec: F | None, where: Where) -> AbstractContextManager[Iterator[Piece]]:
+        """Read the whole table."""
+        table, bulk = self._table(spec, where), self._bulk()
+        if bulk is not None and self.columns[0] is self.model.id:
+            table = table.order_by(None)  # to sort numbers here is cheaper than rows there
+        return self._reader.pieces(table, bulk=bulk)
+
+    def _bulk(self) -> Bulk | None:
+        return self._reader.bulk if self.is_large else None
 
     def chunks(
         self,
@@ -122,7 +134,7 @@ class Tables(Statement[M, F]):
     def _chunks(
         self, table: Select[Any], size: int, dtype_backend: DtypeBackend
     ) -> Iterator[pd.DataFrame]:
-        with self._reader.pieces(table, size) as pieces:
+        with self._reader.pieces(table, size, bulk=self._bulk()) as pieces:
             for piece in pieces:
                 yield build_frame(*self._columns_of([piece]), dtype_backend)
 

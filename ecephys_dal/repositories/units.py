@@ -39,6 +39,7 @@ class UnitRepository(Repository[EcephysUnit, UnitFilter]):
 
     model = EcephysUnit
     filter_type = UnitFilter
+    is_large = True
     statement = (
         select(EcephysUnit)
         .join(EcephysUnit.channel)
@@ -94,6 +95,7 @@ class UnitMetricRepository(Repository[EcephysUnitMetricBundle, UnitMetricFilter]
 
     model = EcephysUnitMetricBundle
     filter_type = UnitMetricFilter
+    is_large = True
     statement = (
         select(EcephysUnitMetricBundle)
         .join(EcephysUnitMetricBundle.run)
