@@ -6,7 +6,7 @@ VENV := .venv
 ORACLE := .venv-allensdk
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test check interop faults test-oldest test-without-arrow bench clean
+.PHONY: demo test check interop faults test-oldest test-without-arrow bench bench-tables bench-downloads clean
 
 demo: $(VENV)/demo.stamp
 	$(RUN) -m ecephys_dal.cli.demo
@@ -29,8 +29,15 @@ interop: $(ORACLE)/stamp
 faults: $(ORACLE)/stamp
 	$(ORACLE)/bin/python -m tests.faults.survivors --markdown docs/downloads.md
 
-# How fast files come, beside curl and AllenSDK, from an nginx on this machine.
-bench: $(ORACLE)/stamp
+# How fast tables come, beside AllenSDK in its own environment and other readers; and files, beside
+# curl, from an nginx on this machine. Either alone: make bench-tables, make bench-downloads.
+bench: bench-tables bench-downloads
+
+bench-tables: $(VENV)/dev.stamp $(ORACLE)/stamp
+	$(RUN) -m benchmarks.tables --allensdk $(ORACLE)/bin/python \
+		--report benchmarks/tables.md $(TABLES_ARGS)
+
+bench-downloads: $(ORACLE)/stamp
 	$(ORACLE)/bin/python -m benchmarks.downloads --report benchmarks/downloads.md $(BENCH_ARGS)
 
 # The same tests on the oldest pandas and NumPy that are supported, the ones that AllenSDK pins,
