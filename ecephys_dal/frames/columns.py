@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from ecephys_dal.errors import ConfigurationError, SchemaMismatchError
 from ecephys_dal.frames.arrow import as_pandas, as_type, is_arrow, need_arrow, pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from ecephys_dal.frames.pieces import Values
 
@@ -47,6 +48,11 @@ _DTYPES: dict[type, _Dtypes] = {
 }
 
 
+@cache
+def _text_dtype() -> Any:
+    return pd.Series([""]).dtype
+
+
 @dataclass(frozen=True)
 class FrameColumn:
     """A column of a frame.
@@ -70,7 +76,7 @@ class FrameColumn:
         dtypes = _DTYPES[self.kind]
         if backend == "numpy":
             dtype = dtypes.with_null if self.nullable else dtypes.without_null
-            return dtype or pd.Series([""]).dtype
+            return dtype or _text_dtype()
         if backend == "numpy_nullable":
             return dtypes.nullable
         if backend == "pyarrow":
@@ -185,12 +191,13 @@ def _as_numpy(values: Sequence[Any], dtype: str) -> np.ndarray[Any, Any]:
     return array
 
 
-def frame_columns(columns: Iterable[Any]) -> tuple[FrameColumn, ...]:
+@cache  # once for each repository
+def frame_columns(columns: tuple[Any, ...]) -> tuple[FrameColumn, ...]:
     """Declare the columns of a frame from the columns of a SELECT.
 
     Parameters
     ----------
-    columns : iterable of ColumnElement
+    columns : tuple of ColumnElement
         Model attributes and labelled expressions; an expression of no column is never NULL.
 
     Returns
