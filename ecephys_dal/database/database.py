@@ -51,7 +51,7 @@ class Database:
 
     def _use(self, given: Engine | None) -> None:
         """Read through the caller's engine, or through one of our own."""
-        self._is_the_callers = given is not None
+        self.is_the_callers = given is not None
         self._pid = os.getpid()
         if given is None:
             self.engine = make_engine(self.url, owned=self.owned)
@@ -108,7 +108,7 @@ class Database:
     @contextmanager
     def _guarded(self, connection: Connection) -> Iterator[None]:
         """Keep a connection of the caller's SQLite engine from writing as long as it is ours."""
-        if self.owned or not self._is_the_callers or connection.dialect.name != "sqlite":
+        if self.owned or not self.is_the_callers or connection.dialect.name != "sqlite":
             yield
             return
         before = connection.exec_driver_sql("PRAGMA query_only").scalar_one()
@@ -126,7 +126,7 @@ class Database:
 
     @cached_property
     def _bulk(self) -> Bulk | None:
-        if self._is_the_callers:  # what its maker told the driver beside the URL can't be known
+        if self.is_the_callers:  # what its maker told the driver beside the URL can't be known
             return None
         return bulk_route(self.engine, read_only=not self.owned, shown=self)
 
@@ -140,7 +140,7 @@ class Database:
 
     def close(self) -> None:
         """Close the pooled connections, unless the engine is the caller's."""
-        if not self._is_the_callers:
+        if not self.is_the_callers:
             self.engine.dispose()
             if (bulk := self.__dict__.get("_bulk")) is not None:
                 bulk.close()

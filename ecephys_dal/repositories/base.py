@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ecephys_dal.repositories import distributed
 from ecephys_dal.repositories.reading import Reader
 from ecephys_dal.repositories.records import Records
 from ecephys_dal.repositories.statement import F, M
@@ -40,3 +41,5 @@ class Repository(Tables[M, F], Records[M, F]):
         self, db: Session | scoped_session[Session] | Database | Engine | URL | str
     ) -> None:
         self._reader = Reader(db, self.model)
+
+    dask_frame = distributed.dask_frame

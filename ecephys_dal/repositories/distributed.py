@@ -17,8 +17,7 @@ from sqlalchemy.ext import serializer
 
 from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError, InvalidFilterError, SchemaMismatchError
-from ecephys_dal.repositories.statement import F, M, _clauses
-from ecephys_dal.repositories.tables import _check_count
+from ecephys_dal.repositories.statement import F, M, check_count, clauses_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,12 +96,12 @@ def dask_frame(
     """
     _need_dask()
     database = _sent(repository)
-    _check_count("max_connections", max_connections)
+    check_count("max_connections", max_connections)
     part = _Part(
         repository=type(repository),
         # A pickle in the graph's pickle: the scheduler, which loads the graph, needs no password.
         database=pickle.dumps(database),
-        where=_pickled(and_(true(), *_clauses(where)), repository, database),
+        where=_pickled(and_(true(), *clauses_of(where)), repository, database),
         spec=repository.filter_type() if spec is None else spec,
         meta=repository.frame(spec, where=false(), dtype_backend=dtype_backend),
         dtype_backend=dtype_backend,
@@ -142,7 +141,7 @@ def _need_dask() -> None:
 def _sent(repository: Repository[Any, Any]) -> Database:
     """Return what a repository reads, if another process can open it too."""
     database = repository._reader.db  # noqa: SLF001
-    if isinstance(database, Database) and not database._is_the_callers:  # noqa: SLF001
+    if isinstance(database, Database) and not database.is_the_callers:
         return database
     raise ConfigurationError(
         f"{type(repository).__name__} reads through an ORM session or an engine of yours, which no"

@@ -10,7 +10,7 @@ from sqlalchemy import ClauseElement
 from sqlalchemy.orm import InspectionAttr
 
 from ecephys_dal.errors import InvalidFilterError
-from ecephys_dal.filters import Filter
+from ecephys_dal.filters import Filter, checked_id
 from ecephys_dal.frames import frame_columns
 from ecephys_dal.models import Base
 from ecephys_dal.repositories.clauses import within
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Where = ColumnElement[bool] | Sequence[ColumnElement[bool]]
 
-__all__ = ["F", "M", "Statement"]
+__all__ = ["F", "M", "Statement", "check_count", "clauses_of"]
 
 M = TypeVar("M", bound=Base)
 F = TypeVar("F", bound=Filter)
@@ -103,7 +103,7 @@ class Statement(ABC, Generic[M, F]):
             .where(
                 *self.criteria(spec),
                 *within(self.columns[0], spec.id_range),
-                *_clauses(where),
+                *clauses_of(where),
             )
             .order_by(*self._order())
         )
@@ -126,7 +126,8 @@ class Statement(ABC, Generic[M, F]):
         return query.with_only_columns(*columns, maintain_column_froms=True)
 
 
-def _clauses(where: Where) -> list[Any]:
+def clauses_of(where: Where) -> list[Any]:
+    """Return the further conditions of a question, or say which of them is none."""
     clauses = list(where) if isinstance(where, (list, tuple)) else [where]
     for clause in clauses:
         if not isinstance(clause, (ClauseElement, InspectionAttr)):
@@ -135,3 +136,9 @@ def _clauses(where: Where) -> list[Any]:
                 " EcephysUnit.snr > 3, or a list of them"
             )
     return clauses
+
+
+def check_count(name: str, value: int) -> None:
+    """Raise an `InvalidFilterError` if the value can't be a number of things."""
+    if not 1 <= checked_id(name, value) < 2**31:
+        raise InvalidFilterError(f"{name}={value!r} is no count; give 1 or more, below 2**31")

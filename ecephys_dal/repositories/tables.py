@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from ecephys_dal.errors import InvalidFilterError
-from ecephys_dal.filters import checked_id
 from ecephys_dal.frames import build_arrow, build_frame, need_arrow
-from ecephys_dal.repositories.statement import F, M, Statement
+from ecephys_dal.repositories.statement import F, M, Statement, check_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -128,7 +126,7 @@ class Tables(Statement[M, F]):
             In the order of `frame`. The server answers one question, as fast as the chunks are
             taken.
         """
-        _check_count("size", size)
+        check_count("size", size)
         return self._chunks(self._table(spec, where), size, dtype_backend)
 
     def _chunks(
@@ -157,7 +155,7 @@ class Tables(Statement[M, F]):
             `frame`. The first and the last reach to the ends, so that records which are added
             meanwhile belong to one of them.
         """
-        _check_count("n", n)
+        check_count("n", n)
         spec = self.filter_type() if spec is None else spec
         key = self.columns[0]
         tiles = self._of(
@@ -175,8 +173,3 @@ class Tables(Statement[M, F]):
 
     def _columns_of(self, pieces: Iterable[Piece]) -> tuple[Sequence[FrameColumn], Iterable[Piece]]:
         return self._frame_columns(), pieces
-
-
-def _check_count(name: str, value: int) -> None:
-    if not 1 <= checked_id(name, value) < 2**31:
-        raise InvalidFilterError(f"{name}={value!r} is no count; give 1 or more, below 2**31")

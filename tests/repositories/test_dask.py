@@ -50,7 +50,6 @@ from ecephys_dal.migrations import upgrade
 from ecephys_dal.models import EcephysSession, EcephysUnit
 from ecephys_dal.repositories import Repository
 from ecephys_dal.repositories.clauses import among
-from ecephys_dal.repositories.distributed import dask_frame
 from ecephys_dal.testing import SyntheticLims, using
 from ecephys_dal.testing.factories import EcephysUnitMetricBundleFactory
 from tests.conftest import BACKENDS
@@ -134,11 +133,11 @@ def alike(frame: pd.DataFrame, table: Any) -> pd.DataFrame:
 
 
 def check(repository: Repository[Any, Any], dtype_backend: Any = "numpy") -> None:
-    table = dask_frame(repository, npartitions=3, dtype_backend=dtype_backend)
+    table = repository.dask_frame(npartitions=3, dtype_backend=dtype_backend)
     frame = repository.frame(dtype_backend=dtype_backend)
     parts = dask.compute(*table.to_delayed(), scheduler="synchronous")
     pd.testing.assert_frame_equal(pd.concat(parts), alike(frame, table))
-    nothing = dask_frame(repository, where=false(), dtype_backend=dtype_backend)
+    nothing = repository.dask_frame(where=false(), dtype_backend=dtype_backend)
     for part in (*parts, here(nothing)):
         pd.testing.assert_series_equal(part.dtypes, table.dtypes)
         assert part.index.dtype == table.index.dtype == "int64"
@@ -165,7 +164,7 @@ def test_a_cluster_gives_the_frame(
     client: Any, database: Database, of: type[Repository[Any, Any]]
 ) -> None:
     repository = of(database)
-    table = dask_frame(repository, npartitions=10)
+    table = repository.dask_frame(npartitions=10)
     assert table.npartitions == 10
     pd.testing.assert_frame_equal(on(client, table), alike(repository.frame(), table))
 
@@ -182,19 +181,19 @@ def test_filter_and_conditions_go_along(client: Any, database: Database) -> None
     ]
     expected = units.frame(spec, where=where)
     assert 0 < len(expected) < units.count(spec) < units.count()
-    pd.testing.assert_frame_equal(on(client, dask_frame(units, spec, 4, where=where)), expected)
+    pd.testing.assert_frame_equal(on(client, units.dask_frame(spec, 4, where=where)), expected)
 
 
 def test_a_range_of_the_filter_stays(database: Database) -> None:
     units = UnitRepository(database)
     ids = units.ids()
     spec = UnitFilter(id_range=(int(ids[20]), int(ids[60])))
-    pd.testing.assert_frame_equal(here(dask_frame(units, spec, 4)), units.frame(spec))
+    pd.testing.assert_frame_equal(here(units.dask_frame(spec, 4)), units.frame(spec))
 
 
 def test_the_divisions_are_known_so_that_tables_join_part_by_part(database: Database) -> None:
     units, metrics = UnitRepository(database), UnitMetricRepository(database)
-    table, frame = dask_frame(units, npartitions=6), units.frame()
+    table, frame = units.dask_frame(npartitions=6), units.frame()
     for part, first, stop in zip(
         dask.compute(*table.to_delayed(), scheduler="synchronous"),
         table.divisions,
@@ -203,7 +202,7 @@ def test_the_divisions_are_known_so_that_tables_join_part_by_part(database: Data
     ):
         assert first <= part.index.min() <= part.index.max() < stop
     assert table.loc[int(frame.index[9])].npartitions == 1
-    joined = table.join(dask_frame(metrics, npartitions=4)[["g_dsi_dg"]], how="inner")
+    joined = table.join(metrics.dask_frame(npartitions=4)[["g_dsi_dg"]], how="inner")
     expected = frame.join(metrics.frame()[["g_dsi_dg"]], how="inner")
     pd.testing.assert_frame_equal(here(joined), expected)
     finer = table.repartition(npartitions=9)
@@ -215,10 +214,10 @@ def test_records_that_are_added_are_in_the_next_table(
 ) -> None:
     database = fresh_bundles("sqlite", {"fano_dg": 1.0})
     units = UnitRepository(database)
-    kept = client.persist(dask_frame(units, npartitions=1))
+    kept = client.persist(units.dask_frame(npartitions=1))
     with database.session() as db, using(db):
         EcephysUnitMetricBundleFactory.create()
-    assert len(on(client, dask_frame(units, npartitions=1))) == 2
+    assert len(on(client, units.dask_frame(npartitions=1))) == 2
     del kept
 
 
@@ -251,7 +250,7 @@ def test_a_documented_metric_that_a_part_lacks_is_missing_there(
 ) -> None:
     bundles = {"fano_dg": 1.5}, {"on_screen_rf": True, "fano_dg": 2.5}
     metrics = UnitMetricRepository(fresh_bundles(backend, *bundles))
-    table = dask_frame(metrics, npartitions=2, dtype_backend=dtype_backend)
+    table = metrics.dask_frame(npartitions=2, dtype_backend=dtype_backend)
     frame = here(table)
     assert table.npartitions == 2
     pd.testing.assert_series_equal(frame.dtypes, table.dtypes)
@@ -268,7 +267,7 @@ def test_a_metric_that_is_not_as_documented_is_never_lost(
 ) -> None:
     metrics = UnitMetricRepository(fresh_bundles(backend, {"fano_rf": 1.0}, odd))
     with pytest.raises(SchemaMismatchError, match=next(iter(odd))):
-        on(client, dask_frame(metrics, npartitions=2))
+        on(client, metrics.dask_frame(npartitions=2))
 
 
 # Secrets
@@ -304,7 +303,7 @@ def test_no_password_is_in_a_task_graph(filled: Filled, opened: Callable[[URL], 
     url = make_url(filled("postgresql")[0])
     with opened(url) as database:
         assert SECRET in database.url.render_as_string(hide_password=False)
-        table = dask_frame(UnitRepository(database), npartitions=3, where=EcephysUnit.snr > 2)
+        table = UnitRepository(database).dask_frame(npartitions=3, where=EcephysUnit.snr > 2)
     optimized = table.optimize()
     for graph in (table, optimized, dict(optimized.__dask_graph__())):
         pickled = pickle.dumps(graph)
@@ -319,12 +318,12 @@ def test_a_worker_takes_the_password_from_its_own_environment(
 ) -> None:
     needs_one = postgres.url.set(password=SECRET)
     with Database(needs_one) as database:
-        table = dask_frame(UnitRepository(database), npartitions=3)
+        table = UnitRepository(database).dask_frame(npartitions=3)
         assert len(on(client, table)) == UnitRepository(database).count()
         taken = client.run(set_password, None)
         try:
             with pytest.raises(ConfigurationError, match="set LIMS_PASSWORD in the environment"):
-                on(client, dask_frame(UnitRepository(database), npartitions=3))
+                on(client, UnitRepository(database).dask_frame(npartitions=3))
         finally:
             client.run(set_password, next(iter(taken.values())))
 
@@ -335,7 +334,7 @@ def test_what_goes_wrong_in_a_worker_is_said_as_everywhere(client: Any, tmp_path
         with owned.connection() as connection:
             upgrade(connection)
         with Database(owned.url) as database:
-            table = dask_frame(UnitRepository(database))
+            table = UnitRepository(database).dask_frame()
     path.unlink()
     with pytest.raises(DatabaseUnavailableError, match="there is no SQLite database"):
         on(client, table)
@@ -390,8 +389,8 @@ def counted(database: Database) -> Iterator[list[int]]:
 def test_a_cluster_has_no_more_connections_than_it_may(
     client: Any, postgres: Database, most: int
 ) -> None:
-    table = dask_frame(
-        UnitRepository(postgres), npartitions=12, where=slow(0.1), max_connections=most
+    table = UnitRepository(postgres).dask_frame(
+        npartitions=12, where=slow(0.1), max_connections=most
     )
     with counted(postgres) as counts:
         frame = on(client, table)
@@ -402,7 +401,7 @@ def test_a_cluster_has_no_more_connections_than_it_may(
 def test_threads_of_this_process_have_no_more_connections_than_they_may(
     postgres: Database,
 ) -> None:
-    table = dask_frame(UnitRepository(postgres), npartitions=12, where=slow(0.1), max_connections=2)
+    table = UnitRepository(postgres).dask_frame(npartitions=12, where=slow(0.1), max_connections=2)
     with counted(postgres) as counts:
         table.compute(scheduler="threads", num_workers=6)
     assert max(counts) == 2
@@ -410,7 +409,7 @@ def test_threads_of_this_process_have_no_more_connections_than_they_may(
 
 def test_tables_of_one_database_share_their_connections(client: Any, postgres: Database) -> None:
     tables = [
-        dask_frame(of(postgres), npartitions=6, where=slow(0.1), max_connections=2)
+        of(postgres).dask_frame(npartitions=6, where=slow(0.1), max_connections=2)
         for of in (UnitRepository, UnitMetricRepository)
     ]
     with counted(postgres) as counts:
@@ -420,7 +419,7 @@ def test_tables_of_one_database_share_their_connections(client: Any, postgres: D
 
 
 def test_nothing_stays_connected(client: Any, postgres: Database) -> None:
-    on(client, dask_frame(UnitRepository(postgres), npartitions=6))
+    on(client, UnitRepository(postgres).dask_frame(npartitions=6))
     postgres.close()
     wait_until(lambda: not connected(postgres))
 
@@ -431,7 +430,7 @@ def test_it_survives_the_death_of_workers(
 ) -> None:
     units = UnitRepository(postgres)
     expected = units.frame()
-    table = dask_frame(units, npartitions=5, where=slow(0.5), max_connections=most)
+    table = units.dask_frame(npartitions=5, where=slow(0.5), max_connections=most)
     postgres.close()
     processes = list(client.run(os.getpid).values())
     assert len(processes) == WORKERS
@@ -450,10 +449,10 @@ def test_it_survives_the_death_of_workers(
 
 def test_what_another_process_can_not_open_is_refused(database: Database) -> None:
     with database.session() as db, pytest.raises(ConfigurationError, match="give it the URL"):
-        dask_frame(UnitRepository(db))
+        UnitRepository(db).dask_frame()
     engine = create_engine(database.url)
     with pytest.raises(ConfigurationError, match="give it the URL"):
-        dask_frame(UnitRepository(engine))
+        UnitRepository(engine).dask_frame()
     engine.dispose()
 
 
@@ -462,7 +461,7 @@ def test_a_database_in_memory_is_refused() -> None:
         with database.connection() as connection:
             upgrade(connection)
         with pytest.raises(ConfigurationError, match="in memory"):
-            dask_frame(UnitRepository(database))
+            UnitRepository(database).dask_frame()
 
 
 ELSEWHERE = Table("of_nobody", MetaData(), Column("id", Integer))
@@ -485,17 +484,17 @@ def test_a_condition_that_can_not_be_sent_is_refused_before_anything_runs(
 
     event.listen(database.engine, "before_cursor_execute", note)
     with pytest.raises(InvalidFilterError, match="can't be sent to other processes"):
-        dask_frame(UnitRepository(database), where=where)
+        UnitRepository(database).dask_frame(where=where)
     with pytest.raises(InvalidFilterError, match="takes a UnitFilter"):
-        dask_frame(UnitRepository(database), ProbeFilter())
+        UnitRepository(database).dask_frame(ProbeFilter())
     with pytest.raises(InvalidFilterError, match="max_connections=0"):
-        dask_frame(UnitRepository(database), max_connections=0)
+        UnitRepository(database).dask_frame(max_connections=0)
     event.remove(database.engine, "before_cursor_execute", note)
     assert ran == []
 
 
 def test_processes_without_a_cluster_are_refused(database: Database) -> None:
-    table = dask_frame(UnitRepository(database), npartitions=2)
+    table = UnitRepository(database).dask_frame(npartitions=2)
     with pytest.raises(ConfigurationError, match="without a cluster"):
         table.compute(scheduler="processes", num_workers=1)
 
@@ -506,4 +505,4 @@ def test_a_missing_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ConfigurationError, match=r"install ecephys_dal\[dask\]"):
-        dask_frame(UnitRepository(database))
+        UnitRepository(database).dask_frame()
