@@ -26,7 +26,7 @@ __all__ = ["EXACT_FLOAT", "PlainBundles"]
 EXACT_FLOAT = 2**53  # up to here a whole number is the same as a float
 _SAMPLE = 10  # bundles of a run, which tell what the values of its keys are
 _MOST_STRETCHES = 100  # of rows with the same keys, in a batch; more would be slow
-_BLOCK = 2**17
+_BLOCK = 2**19
 _COUNTED = b'"ts\\'
 _P_VALUE, _ON_SCREEN = "p_value_rf", "on_screen_rf"
 _DECODE = """
@@ -102,7 +102,8 @@ class PlainBundles:
             return None
 
     def _decode(self, texts: pa.Array, run_ids: pa.Array) -> pa.Table:
-        texts = texts.cast(pa.string())
+        if texts.type != pa.string():
+            texts = texts.cast(pa.string())
         counts = -_counts(texts)
         parts: dict[int, pa.Table] = {}
         for alike in _sorted_by_keys(texts, np.asarray(run_ids)):
