@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Bulk", "bulk_route"]
 
 _GLANCE = 0.1  # seconds
-_SMALL = {"adbc.postgresql.batch_size_hint_bytes": str(2**20)}
+_SMALL = {"adbc.postgresql.batch_size_hint_bytes": str(2**18)}
 _QUOTE_ONLY = "ecephys_dal_quote_only"
 _ABANDONED: list[Any] = []
 
@@ -92,7 +92,7 @@ class Bulk:
         query : Executable
             A SELECT.
         steady : bool
-            In small batches, of 1 MiB, that need little memory; else in those that are fastest.
+            In small batches, of 256 KiB, that need little memory; else in those that are fastest.
 
         Yields
         ------

@@ -55,10 +55,18 @@ def resized(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[Piece]:
         start = 0
         while n_held + batch.num_rows - start >= size:
             held.append(batch.slice(start, size - n_held))
-            yield piece_of_batches(held)
             start += size - n_held
-            held, n_held = [], 0
+            n_held = 0
+            yield _taken(held)
         held.append(batch.slice(start))
         n_held += batch.num_rows - start
     if n_held:
-        yield piece_of_batches(held)
+        yield _taken(held)
+
+
+def _taken(held: list[pa.RecordBatch]) -> Piece:
+    """Return what is held, and hold it no longer: whoever takes it decides how long it is kept."""
+    piece = piece_of_batches(held)
+    held.clear()
+    pa.default_memory_pool().release_unused()  # what the last piece was converted with
+    return piece

@@ -134,7 +134,10 @@ class Tables(Statement[M, F]):
     ) -> Iterator[pd.DataFrame]:
         with self._reader.pieces(table, size, bulk=self._bulk()) as pieces:
             for piece in pieces:
-                yield build_frame(*self._columns_of([piece]), dtype_backend)
+                frame = build_frame(*self._columns_of([piece]), dtype_backend)
+                del piece  # while the caller works on the frame, nothing else is held
+                yield frame
+                del frame
 
     def partitions(self, spec: F | None = None, n: int = 8, *, where: Where = ()) -> list[F]:
         """Cut a question into smaller ones, for other threads, processes or machines.
