@@ -10,6 +10,7 @@ of them. Other bundles are left to Python.
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -54,12 +55,16 @@ class _Alike:
 
 
 class PlainBundles:
-    """Decodes bundles by DuckDB as they arrive, as long as they are plain."""
+    """Decodes bundles by DuckDB as they arrive, as long as they are plain.
+
+    The server and the reading of its answer take less time than this, so two threads share it.
+    """
 
     def __init__(self) -> None:
-        self._tables: list[pa.Table] = []
-        self._duckdb: Any = None
-        self._are_plain = True
+        self._tables: list[Future[pa.Table]] = []
+        self._threads = ThreadPoolExecutor(2, "ecephys_dal")
+        self._duckdb = _duckdb()
+        self._are_plain = self._duckdb is not None
 
     def add(self, bundles: Values, run_ids: Values) -> None:
         """Decode some more.
@@ -71,19 +76,11 @@ class PlainBundles:
         run_ids : Array of int64, shape (n_records,)
             The analysis runs that they are of.
         """
-        if not self._are_plain or not is_arrow(bundles):
-            self._are_plain = False
-            return
-        try:
-            import duckdb  # noqa: PLC0415 - an extra
-        except ImportError:
-            self._are_plain = False
-            return
-        self._duckdb = self._duckdb or duckdb.connect()
-        try:
-            self._tables += map(self._decode, _chunks(bundles), _chunks(run_ids))
-        except (_NotPlainError, TypeError, ValueError, duckdb.Error):
-            self._are_plain = False
+        failed = any(table.done() and table.exception() for table in self._tables[-3:])
+        self._are_plain = self._are_plain and is_arrow(bundles) and not failed
+        if self._are_plain:
+            for texts, ids in zip(_chunks(bundles), _chunks(run_ids), strict=True):
+                self._tables.append(self._threads.submit(self._decode, texts, ids))
 
     def table(self) -> pa.Table | None:
         """Return a column for each key, in the order of first appearance.
@@ -94,11 +91,12 @@ class PlainBundles:
             Of float64 and bool, and of null where all are missing. None if the bundles are not
             plain, or there are none.
         """
+        self._threads.shutdown(cancel_futures=not self._are_plain)
         if not self._are_plain or not self._tables:
             return None
         try:
-            return _joined(self._tables)
-        except (TypeError, ValueError):  # the kinds of a key differ
+            return _joined([table.result() for table in self._tables])
+        except (_NotPlainError, TypeError, ValueError):
             return None
 
     def _decode(self, texts: pa.Array, run_ids: pa.Array) -> pa.Table:
@@ -117,6 +115,14 @@ class PlainBundles:
             raise _NotPlainError
         return _joined([part for _, part in sorted(parts.items())])
 
+    def _asked(self, texts: pa.Table, types: str) -> pa.Table:
+        try:
+            with self._duckdb.cursor() as connection:  # of this thread's own
+                connection.register("texts", texts)
+                return connection.sql(_DECODE, params=[types]).to_arrow_table()
+        except Exception as error:  # of DuckDB's own types
+            raise _NotPlainError from error
+
     def _decode_alike(
         self, texts: pa.Array, alike: _Alike
     ) -> tuple[pa.Table, np.ndarray[Any, Any]]:
@@ -125,8 +131,7 @@ class PlainBundles:
         booleans = {key: alike.is_boolean(key) for key in alike.keys}
         types = {key: "VARCHAR" if boolean else "DOUBLE" for key, boolean in booleans.items()}
         some = pa.chunked_array([texts[stretch] for stretch in alike.stretches])
-        self._duckdb.register("texts", pa.table({"text": some}))
-        present, *columns = self._duckdb.sql(_DECODE, params=[json.dumps(types)]).to_arrow_table()
+        present, *columns = self._asked(pa.table({"text": some}), json.dumps(types))
         keys = json.dumps(alike.keys, ensure_ascii=False).encode()
         counts = np.array([keys.count(byte) for byte in _COUNTED]) * np.count_nonzero(present)
         for at, boolean in enumerate(booleans.values()):
@@ -137,6 +142,15 @@ class PlainBundles:
                 raise _NotPlainError
         columns = map(_null_if_missing, columns)
         return _unswapped(pa.table(dict(zip(booleans, columns, strict=True)))), counts
+
+
+def _duckdb() -> Any:
+    """Return a database in memory, or None if DuckDB, an extra, is not installed."""
+    try:
+        import duckdb  # noqa: PLC0415
+    except ImportError:
+        return None
+    return duckdb.connect(config={"threads": 1})
 
 
 def _chunks(values: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
