@@ -155,10 +155,7 @@ def synthetic(
 
 def opened(url: str, *, by_rows: bool = False) -> Database:
     """Open a database for reading; by rows, as if the arrow extra were not installed."""
-    database = Database(url)
-    if by_rows:
-        database.__dict__["_bulk"] = None
-    return database
+    return Database(url, bulk=not by_rows)
 
 
 @pytest.fixture(scope="session", params=BACKENDS)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import hypothesis.strategies as st
@@ -72,7 +73,7 @@ def asking(database: Database) -> list[str]:
 def test_settings_of_the_url_hold_on_both_routes(postgres_url: str) -> None:
     query = {"application_name": "it's \\ me", "options": "-c statement_timeout=4321"}
     with Database(make_url(postgres_url).update_query_dict(query)) as database:
-        for name in ("application_name", "statement_timeout", "client_encoding"):
+        for name in ("application_name", "statement_timeout"):
             with database.connection() as connection:
                 by_rows = connection.execute(select(func.current_setting(name))).scalar_one()
             assert setting(database, name) == by_rows
@@ -163,6 +164,46 @@ def closed_at_the_end() -> Iterator[None]:
 )
 def test_texts_that_look_like_sql_are_only_texts(database: Database, words: str) -> None:
     assert value(database, select(func.concat(words))) == words
+
+
+@pytest.mark.parametrize("encoding", ["latin1", "utf8"])
+def test_texts_arrive_whatever_encoding_the_url_names(postgres_url: str, encoding: str) -> None:
+    url = make_url(postgres_url).update_query_dict({"client_encoding": encoding})
+    with Database(url) as database:
+        assert value(database, select(func.concat("é", "\\'"))) == "é\\'"
+
+
+def test_a_pool_without_a_free_connection_is_said_in_our_words(database: Database) -> None:
+    assert database.bulk is not None
+    pool = database.bulk._pool
+    pool._timeout = 0.1
+    with ExitStack() as held:
+        for _ in range(pool.size() + pool._max_overflow):
+            held.callback(pool.connect().close)
+        with pytest.raises(DatabaseUnavailableError, match="became free in time"):
+            value(database, select(literal(1)))
+    assert value(database, select(literal(1))) == 1
+
+
+def test_a_server_that_can_not_be_told_to_stop_hides_no_error(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_cursor: object) -> None:
+        raise OSError("no route to the server")
+
+    monkeypatch.setattr(adbc.Cursor, "adbc_cancel", refuse)
+    assert database.bulk is not None
+    with pytest.raises(ZeroDivisionError), database.bulk.batches(select(literal(1))):
+        1 / 0  # noqa: B018
+    assert database.bulk._pool.checkedout() == 0
+
+
+def test_threads_that_come_first_together_share_one_route(postgres_url: str) -> None:
+    with Database(postgres_url) as database, ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(lambda _: database.bulk, range(8)))) == 1
+    with Database(postgres_url, bulk=False) as database:
+        assert database.bulk is None
+        assert pickle.loads(pickle.dumps(database)).bulk is None
 
 
 def test_connections_are_kept(database: Database) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ __all__ = ["Bulk", "bulk_route"]
 _GLANCE = 0.1  # seconds
 _SMALL = {"adbc.postgresql.batch_size_hint_bytes": str(2**18)}
 _QUOTE_ONLY = "ecephys_dal_quote_only"
-_ABANDONED: list[Any] = []
+_ABANDONED: list[Any] = []  # for ever, one for each fork
 
 
 def bulk_route(engine: Engine, *, read_only: bool, shown: object) -> Bulk | None:
@@ -105,14 +105,15 @@ class Bulk:
         with ThreadPoolExecutor(1, "ecephys_dal") as thread:
             asked = partial(_asked, thread, self._database)
             connection = asked(self._pool.connect)
-            cursor = connection.cursor()
             try:
+                cursor = connection.cursor()
                 if steady:
                     cursor.adbc_statement.set_options(**_SMALL)
                 asked(cursor.execute, statement)
                 yield _ahead(cursor.fetch_record_batch(), thread, self._database)
             except BaseException:
-                cursor.adbc_cancel()
+                with suppress(Exception):  # if the server is gone, it can't be told either
+                    cursor.adbc_cancel()
                 thread.shutdown()
                 connection.invalidate()  # it may be in the middle of an answer
                 raise
@@ -133,11 +134,15 @@ class Bulk:
 
         url = self._engine.url
         _, arguments = self._engine.dialect.create_connect_args(url)
-        settings = {"client_encoding": "UTF8", **arguments, **connect_arguments(url)}
+        settings = {**arguments, **connect_arguments(url), "client_encoding": "UTF8"}  # Arrow's
         connection = adbc.connect(make_dsn(**settings), autocommit=True)
         if self._read_only:
-            with connection.cursor() as cursor:
-                cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     def leave_to_parent(self) -> None:
@@ -156,7 +161,10 @@ def _quote(
     """Quote a statement instead of executing it, if only that is wanted."""
     if not context.execution_options.get(_QUOTE_ONLY):
         return None
-    context.quoted = cursor.mogrify(statement, parameters).decode()  # type: ignore[attr-defined]
+    from psycopg2.extensions import encodings  # noqa: PLC0415
+
+    quoted = cursor.mogrify(statement, parameters)
+    context.quoted = quoted.decode(encodings[cursor.connection.encoding])  # type: ignore[attr-defined]
     return True
 
 
@@ -168,12 +176,12 @@ def _ping(connection: Any, *_: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
             cursor.fetchone()
-    except adbc.Error as error:
+    except (adbc.Error, OSError) as error:
         raise DisconnectionError from error
 
 
 def _asked(thread: ThreadPoolExecutor, database: object, call: Any, *arguments: Any) -> Any:
-    with _translated_errors(database):
+    with translated_errors(database), _translated_errors(database):
         return _awaited(thread.submit(call, *arguments))
 
 
@@ -208,6 +216,9 @@ def _translated_errors(database: object) -> Iterator[None]:
         # The message quotes the query; what the server says stands behind. An answer that breaks
         # off is an OSError without a state.
         said = re.search(r"(?:ERROR|FATAL):\s+(.*)", str(error))
-        reason = said[1] if said else str(error).rpartition("]")[2]
-        ours = worded(reason, getattr(error, "sqlstate", None) or "08", database)
-        raise ours or error from error
+        reason = said[1] if said else str(error).partition("]")[2].partition("'")[0]
+        lost = isinstance(error, (OSError, adbc.OperationalError))
+        ours = worded(reason, getattr(error, "sqlstate", None) or ("08" if lost else ""), database)
+        if ours is None:
+            raise
+        raise ours from error

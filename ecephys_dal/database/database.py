@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Engine
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Database"]
 
+_MAKING = Lock()
+
 
 class Database:
     """A database with LIMS tables, on PostgreSQL or SQLite, opened for reading only.
@@ -35,6 +38,9 @@ class Database:
         An SQLAlchemy URL of PostgreSQL or SQLite, or an engine of the caller's.
     owned : bool
         The database is our own (a demo, a test), so it may also be written to.
+    bulk : bool
+        Read large tables by the bulk route, where there is one; it needs connections that keep
+        their settings, which some connection poolers do not.
 
     Notes
     -----
@@ -44,8 +50,11 @@ class Database:
     made the engine closes it. A forked process makes connections of its own.
     """
 
-    def __init__(self, where: str | URL | Engine, *, owned: bool = False) -> None:
+    def __init__(
+        self, where: str | URL | Engine, *, owned: bool = False, bulk: bool = True
+    ) -> None:
         self.owned = owned
+        self._may_bulk = bulk
         self.url = cleaned(where.url) if isinstance(where, Engine) else parsed(where)
         self._use(where if isinstance(where, Engine) else None)
 
@@ -122,11 +131,15 @@ class Database:
     def bulk(self) -> Bulk | None:
         """The route for whole tables, where there is one; else `connection` serves for them too."""
         self._leave_the_parents_connections()
-        return self._bulk
+        if "_bulk" in self.__dict__:
+            return self._bulk
+        with _MAKING:  # of threads that come first together, one makes it
+            return self._bulk
 
     @cached_property
     def _bulk(self) -> Bulk | None:
-        if self.is_the_callers:  # what its maker told the driver beside the URL can't be known
+        # What the maker of a caller's engine told the driver beside the URL can't be known.
+        if self.is_the_callers or not self._may_bulk:
             return None
         return bulk_route(self.engine, read_only=not self.owned, shown=self)
 
@@ -163,10 +176,11 @@ class Database:
             "url": without_secrets(self.url),
             "needs_password": self.url.password is not None,
             "owned": self.owned,
+            "may_bulk": self._may_bulk,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         url: URL = state["url"]
         self.url = url.set(password=password_from_env()) if state["needs_password"] else url
-        self.owned = state["owned"]
+        self.owned, self._may_bulk = state["owned"], state["may_bulk"]
         self._use(None)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ecephys_dal.frames.arrow import is_arrow, pa
-from ecephys_dal.frames.pieces import joined
+from ecephys_dal.frames.arrow import pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,20 +38,12 @@ def build_frame(
     """
     backends: list[DtypeBackend] = ["numpy", *[backend] * (len(columns) - 1)]
 
-    def arrays(piece: Piece) -> list[Any]:
-        return [c.array(v, b) for c, v, b in zip(columns, piece, backends, strict=True)]
-
-    batches, made = [], []
-    for piece in filter(None, pieces):
-        if is_arrow(piece[0]):
-            batches.append(piece)  # to be joined before they are converted, which copies less
-        else:
-            made.append(arrays(piece))  # at once, while the rows are in the processor's cache
-    if batches or not made:
-        made.append(arrays(joined(batches, len(columns))))
-    unordered = list(map(_concatenated, zip(*made, strict=True)))
-    del batches, made  # so that an array can be let go when it is in order
-    index, *values = _in_order(unordered)
+    made = [
+        [c.array(v, b) for c, v, b in zip(columns, piece, backends, strict=True)]
+        # At once, while the rows are in the processor's cache, and a batch can be let go.
+        for piece in filter(None, pieces)
+    ] or [[c.array((), b) for c, b in zip(columns, backends, strict=True)]]
+    index, *values = _in_order([list(parts) for parts in zip(*made, strict=True)], made)
     names = [column.name for column in columns]
     frame: pd.DataFrame = pd.DataFrame(
         dict(zip(names[1:], values, strict=True)), pd.Index(index, name=names[0]), copy=False
@@ -60,23 +51,27 @@ def build_frame(
     return frame
 
 
-def _in_order(arrays: list[Any]) -> list[Any]:
-    """Put the rows into the order of the first column; each array is let go when it is copied."""
-    ids = arrays[0]
-    if (ids[1:] >= ids[:-1]).all():
-        return arrays
-    order = np.argsort(ids, kind="stable")
-    for at, array in enumerate(arrays):
-        arrays[at] = array[order]
-    return arrays
+def _in_order(columns: list[Any], made: list[Any]) -> list[Any]:
+    """Join the parts of each column, in the order of the first one.
+
+    What a column was made of is let go before the next one is joined. Those of pandas' own kinds
+    come first, for they may still hold the batches that they came in.
+    """
+    made.clear()
+    ids = _concatenated(columns[0])
+    order = None if (ids[1:] >= ids[:-1]).all() else np.argsort(ids, kind="stable")
+    for at in sorted(range(len(columns)), key=lambda at: isinstance(columns[at][0], np.ndarray)):
+        array = _concatenated(columns[at])
+        columns[at] = array if order is None else array[order]
+    return columns
 
 
-def _concatenated(arrays: Sequence[Any]) -> Any:
-    if len(arrays) == 1:
-        return arrays[0]
-    if isinstance(arrays[0], np.ndarray):
-        return np.concatenate(arrays)
-    return type(arrays[0])._concat_same_type(arrays)  # noqa: SLF001 - pandas documents it
+def _concatenated(parts: list[Any]) -> Any:
+    if len(parts) == 1:
+        return parts[0]
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    return type(parts[0])._concat_same_type(parts)  # noqa: SLF001 - pandas documents it
 
 
 def build_arrow(columns: Sequence[FrameColumn], pieces: Iterable[Piece]) -> pa.Table:

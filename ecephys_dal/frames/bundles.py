@@ -20,12 +20,14 @@ from ecephys_dal.frames.arrow import is_arrow, pa, pc
 from ecephys_dal.frames.metric_keys import is_boolean
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from ecephys_dal.frames.pieces import Values
 
 __all__ = ["EXACT_FLOAT", "PlainBundles"]
 
 EXACT_FLOAT = 2**53  # up to here a whole number is the same as a float
-_SAMPLE = 10  # bundles of a run, which tell what the values of its keys are
+_SAMPLE = 5  # bundles of a run, which tell what the values of its keys are
 _MOST_STRETCHES = 100  # of rows with the same keys, in a batch; more would be slow
 _BLOCK = 2**19
 _COUNTED = b'"ts\\'
@@ -62,9 +64,17 @@ class PlainBundles:
 
     def __init__(self) -> None:
         self._tables: list[Future[pa.Table]] = []
-        self._threads = ThreadPoolExecutor(2, "ecephys_dal")
-        self._duckdb = _duckdb()
-        self._are_plain = self._duckdb is not None
+        self._threads = ThreadPoolExecutor(2, "ecephys_dal")  # which begin when there is work
+        self._duckdb: Any = None
+        self._are_plain = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        if self._duckdb is not None:
+            self._duckdb.close()
 
     def add(self, bundles: Values, run_ids: Values) -> None:
         """Decode some more.
@@ -78,6 +88,9 @@ class PlainBundles:
         """
         failed = any(table.done() and table.exception() for table in self._tables[-3:])
         self._are_plain = self._are_plain and is_arrow(bundles) and not failed
+        if self._are_plain and self._duckdb is None:
+            self._duckdb = _duckdb()
+            self._are_plain = self._duckdb is not None
         if self._are_plain:
             for texts, ids in zip(_chunks(bundles), _chunks(run_ids), strict=True):
                 self._tables.append(self._threads.submit(self._decode, texts, ids))
@@ -91,7 +104,6 @@ class PlainBundles:
             Of float64 and bool, and of null where all are missing. None if the bundles are not
             plain, or there are none.
         """
-        self._threads.shutdown(cancel_futures=not self._are_plain)
         if not self._are_plain or not self._tables:
             return None
         try:

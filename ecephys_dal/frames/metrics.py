@@ -41,12 +41,13 @@ def metric_columns(pieces: Iterable[Piece], key: str) -> tuple[list[FrameColumn]
     pieces : list of Piece
         What they hold.
     """
-    read, plain = [], PlainBundles()
-    for piece in filter(None, pieces):
-        read.append(piece)
-        plain.add(*piece[1:])
+    read = []
+    with PlainBundles() as plain:
+        for piece in filter(None, pieces):
+            read.append(piece)
+            plain.add(*piece[1:])
+        table = plain.table()
     ids, bundles, _ = joined(read, 3)
-    table = plain.table()
     if table is not None:
         metrics: dict[str, Values] = dict(zip(table.column_names, table.columns, strict=True))
     else:

@@ -58,8 +58,9 @@ def resized(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[Piece]:
             start += size - n_held
             n_held = 0
             yield _taken(held)
-        held.append(batch.slice(start))
-        n_held += batch.num_rows - start
+        if start < batch.num_rows:
+            held.append(batch.slice(start))
+            n_held += batch.num_rows - start
     if n_held:
         yield _taken(held)
 

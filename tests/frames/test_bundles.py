@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecephys_dal.frames import build_frame, metric_columns
+from ecephys_dal.frames import build_frame, metric_columns, resized
 from ecephys_dal.frames.bundles import PlainBundles
 
 pa = pytest.importorskip("pyarrow", reason="the arrow extra is not installed")
@@ -42,10 +42,10 @@ def one_by_one(rows: list[Row]) -> pd.DataFrame:
 
 
 def are_plain(rows: list[Row], size: int = 1000) -> bool:
-    decoder = PlainBundles()
-    for _, texts, runs in pieces(rows, size):
-        decoder.add(texts, runs)
-    return decoder.table() is not None
+    with PlainBundles() as decoder:
+        for _, texts, runs in pieces(rows, size):
+            decoder.add(texts, runs)
+        return decoder.table() is not None
 
 
 def assert_identical(rows: list[Row], size: int = 1000) -> None:
@@ -89,6 +89,7 @@ NOT_PLAIN = {
     "a number among booleans": [({"a": True}, 1), ({"a": 1}, 1)],
     "one of each": [({"a": 1.0, "b": True}, 1), ({"a": True, "b": 1.0}, 1)],
     "a key that is new": [({"a": 1.0}, 1), ({"a": 2.0, "b": 3.0}, 1)],
+    "another key instead": [({"ab": 1.0}, 1), ({"cd": 2.0}, 1)],
     "a key that is missing": [({"a": 1.0, "b": 1.0}, 1), ({"a": 2.0}, 1)],
     "one new, one missing": [({"a": 1.0, "b": 1.0}, 1), ({"a": 2.0, "c": 3.0}, 1)],
     "text": [({"a": 1.0}, 1), ({"a": "1.5"}, 1)],
@@ -122,6 +123,19 @@ def test_many_runs_in_turn_are_decoded_one_by_one() -> None:
     rows = [({"a": float(row)}, row % 2) for row in range(400)]
     assert not are_plain(rows)
     assert_identical(rows)
+
+
+def test_chunks_may_end_where_batches_end() -> None:
+    rows: list[Row] = [({"a": float(row)}, 1) for row in range(6)]
+    batches = [
+        pa.record_batch(piece, names=["id", "data", "run"]) for piece in pieces(rows, size=2)
+    ]
+    for size in (1, 2, 3, 4, 6, 7):
+        frames = [build_frame(*metric_columns([piece], "id")) for piece in resized(batches, size)]
+        assert [len(frame) for frame in frames] == [size] * (6 // size) + [6 % size] * (
+            6 % size > 0
+        )
+        assert pd.concat(frames)["a"].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
 
 
 VALUES = st.one_of(
