@@ -176,7 +176,7 @@ def describe() -> str:
 
 
 def precedence() -> str:
-    """Say by how much the scheduler prefers this session to others, if it does."""
+    """Say by how much the scheduler prefers these processes to others, if it does."""
     group = _PROC / "self/autogroup"
     # The file is missing in some kernels, and empty for a process that is in no group.
     words = group.read_text().split() if group.exists() else []

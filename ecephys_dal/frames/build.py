@@ -43,7 +43,9 @@ def build_frame(
         # At once, while the rows are in the processor's cache, and a batch can be let go.
         for piece in filter(None, pieces)
     ] or [[c.array((), b) for c, b in zip(columns, backends, strict=True)]]
-    index, *values = _in_order([list(parts) for parts in zip(*made, strict=True)], made)
+    parts_of_columns = [list(parts) for parts in zip(*made, strict=True)]
+    del made  # which would keep what is let go below
+    index, *values = _in_order(parts_of_columns)
     names = [column.name for column in columns]
     frame: pd.DataFrame = pd.DataFrame(
         dict(zip(names[1:], values, strict=True)), pd.Index(index, name=names[0]), copy=False
@@ -51,13 +53,12 @@ def build_frame(
     return frame
 
 
-def _in_order(columns: list[Any], made: list[Any]) -> list[Any]:
+def _in_order(columns: list[Any]) -> list[Any]:
     """Join the parts of each column, in the order of the first one.
 
     What a column was made of is let go before the next one is joined. Those of pandas' own kinds
     come first, for they may still hold the batches that they came in.
     """
-    made.clear()
     ids = _concatenated(columns[0])
     order = None if (ids[1:] >= ids[:-1]).all() else np.argsort(ids, kind="stable")
     for at in sorted(range(len(columns)), key=lambda at: isinstance(columns[at][0], np.ndarray)):

@@ -281,6 +281,7 @@ def test_a_frame_may_be_written_to(odd: dict[str, str], table: type[Repository[A
     for name in frame.columns:
         column = frame[name].array.copy() if frame[name].dtype == object else frame[name].array
         column[0] = column[1]
+        assert repr(column[0]) == repr(column[1]), name
 
 
 def test_arrow_without_its_extra_says_what_to_install(
