@@ -1,3 +1,4 @@
+from . import rules
 from .artifacts import (
     Artifact,
     ArtifactClient,
@@ -25,6 +26,7 @@ from .errors import (
 )
 from .facade import EcephysProjectApi, EcephysProjectLimsApi
 from .filters import (
+    AnalysisRunFilter,
     ChannelFilter,
     FileFilter,
     Filter,
@@ -40,22 +42,30 @@ from .filters import (
     split_published_at,
 )
 from .repositories import (
+    AnalysisRunRepository,
     ChannelRepository,
+    Check,
+    Explanation,
     FileRepository,
+    FileWhy,
     IsiExperimentRepository,
     ProbeLfpRepository,
     ProbeRepository,
     Repository,
     SessionNwbRepository,
     SessionRepository,
+    Step,
     TemplateRepository,
     UnitMetricRepository,
     UnitRepository,
+    Why,
 )
 
 __version__: str
 
 __all__ = [
+    "AnalysisRunFilter",
+    "AnalysisRunRepository",
     "Artifact",
     "ArtifactChangedError",
     "ArtifactClient",
@@ -68,6 +78,7 @@ __all__ = [
     "AsyncArtifactClient",
     "ChannelFilter",
     "ChannelRepository",
+    "Check",
     "ConfigurationError",
     "Database",
     "DatabaseUnavailableError",
@@ -76,8 +87,10 @@ __all__ = [
     "EcephysDalError",
     "EcephysProjectApi",
     "EcephysProjectLimsApi",
+    "Explanation",
     "FileFilter",
     "FileRepository",
+    "FileWhy",
     "Filter",
     "InvalidFilterError",
     "IsiExperimentFilter",
@@ -95,13 +108,16 @@ __all__ = [
     "SessionNwbRepository",
     "SessionRepository",
     "SplitPublishedAt",
+    "Step",
     "TemplateFilter",
     "TemplateRepository",
     "UnitFilter",
     "UnitMetricFilter",
     "UnitMetricRepository",
     "UnitRepository",
+    "Why",
     "__version__",
+    "rules",
     "split_published_at",
     "verify",
 ]

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import not_
 
+from ecephys_dal.errors import InvalidFilterError, nearest_name
 from ecephys_dal.models import EcephysAnalysisRun, EcephysChannel, EcephysProbe, EcephysSession
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import ColumnElement
 
 __all__ = [
     "CHANNEL_VALID_DATA",
     "PROBE_NOT_FAILED",
+    "RULES",
     "RUN_IS_CURRENT",
     "SESSION_NOT_FAILED",
     "SESSION_NOT_HABITUATION",
@@ -37,35 +41,60 @@ class Rule:
         What it means, for a person.
     clause : ColumnElement of bool
         What it means in SQL.
+    if_null : str
+        What is to be said of a record that a NULL leaves undecided.
     """
 
     name: str
     sentence: str
     clause: ColumnElement[bool] | ColumnElement[bool | None]
+    if_null: str
 
 
 SESSION_NOT_HABITUATION = Rule(
     "session_not_habituation",
     "The session is a recording, not one that only got the mouse used to the rig.",
     not_(EcephysSession.habituation),
+    "so it is not known to be no habituation session",
 )
 SESSION_NOT_FAILED = Rule(
     "session_not_failed",
     "The session's workflow_state is known, and is not 'failed'.",
     EcephysSession.workflow_state != "failed",
+    "so it is not known to differ from 'failed'",
 )
 PROBE_NOT_FAILED = Rule(
     "probe_not_failed",
     "The probe's workflow_state is known, and is not 'failed'.",
     EcephysProbe.workflow_state != "failed",
+    "so it is not known to differ from 'failed'",
 )
 CHANNEL_VALID_DATA = Rule(
     "channel_valid_data",
     "The channel is marked as holding valid data.",
     EcephysChannel.valid_data.expression,
+    "so the channel is not known to hold valid data",
 )
 RUN_IS_CURRENT = Rule(
     "run_is_current",
     "The analysis run is the one in force for its session and strategy.",
     EcephysAnalysisRun.current.expression,
+    "so the run is not known to be in force",
 )
+
+RULES = (
+    SESSION_NOT_HABITUATION,
+    SESSION_NOT_FAILED,
+    PROBE_NOT_FAILED,
+    CHANNEL_VALID_DATA,
+    RUN_IS_CURRENT,
+)
+
+
+def check_rule_names(names: Iterable[str], of: object, known: Iterable[str]) -> None:
+    """Raise an `InvalidFilterError` if a name is none of these rules; it names the nearest."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            nearest = f"did you mean {nearest_name(name, known)!r}?" if known else "it has none"
+            raise InvalidFilterError(f"without_rules: {name!r} is no rule of {of}; {nearest}")

@@ -7,7 +7,7 @@ from sqlalchemy.exc import ArgumentError
 
 from ecephys_dal.errors import ConfigurationError
 
-__all__ = ["cleaned", "parsed", "without_secrets"]
+__all__ = ["cleaned", "parsed", "shown", "without_secrets"]
 
 _SECRET_OPTIONS = ("password", "sslpassword")
 
@@ -41,6 +41,11 @@ def cleaned(url: URL) -> URL:
 def without_secrets(url: URL) -> URL:
     """Return the URL without what must not be shown or stored."""
     return _without_password(url).difference_update_query(_SECRET_OPTIONS)
+
+
+def shown(url: URL) -> str:
+    """Return what of a URL may be shown to everybody: no password and no options."""
+    return without_secrets(url).difference_update_query(list(url.query)).render_as_string()
 
 
 def _without_password(url: URL) -> URL:

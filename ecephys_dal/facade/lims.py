@@ -17,6 +17,7 @@ from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.facade.files import FileMethods
 from ecephys_dal.facade.interface import EcephysProjectApi
+from ecephys_dal.facade.reasons import ReasonMethods, checked_rules
 from ecephys_dal.filters import (
     ChannelFilter,
     IsiExperimentFilter,
@@ -61,7 +62,7 @@ class Streams(Protocol):
         """Return the bytes of the file at this path of the web application."""
 
 
-class EcephysProjectLimsApi(FileMethods, EcephysProjectApi):
+class EcephysProjectLimsApi(FileMethods, ReasonMethods, EcephysProjectApi):
     """The tables and files of LIMS, as AllenSDK's class of this name gives them.
 
     Parameters
@@ -70,6 +71,8 @@ class EcephysProjectLimsApi(FileMethods, EcephysProjectApi):
         Where the tables are; only read.
     app_engine : object with ``stream(route)``
         Fetches files from the web application, such as an `ArtifactClient`.
+    without_rules : collection of str
+        Names of visibility rules that shall hide nothing, as `ecephys_dal.rules` lists them.
 
     Notes
     -----
@@ -79,7 +82,13 @@ class EcephysProjectLimsApi(FileMethods, EcephysProjectApi):
 
     STIMULUS_TEMPLATE_NAMESPACE: ClassVar[str] = "brain_observatory_1.1"
 
-    def __init__(self, postgres_engine: Database | Engine | URL | str, app_engine: Streams) -> None:
+    def __init__(
+        self,
+        postgres_engine: Database | Engine | URL | str,
+        app_engine: Streams,
+        *,
+        without_rules: Names = None,
+    ) -> None:
         if not callable(getattr(app_engine, "stream", None)):
             raise ConfigurationError(
                 f"app_engine, a {type(app_engine).__name__}, has no stream(route);"
@@ -87,6 +96,7 @@ class EcephysProjectLimsApi(FileMethods, EcephysProjectApi):
             )
         self.postgres_engine = Database.of(postgres_engine)
         self.app_engine: Any = app_engine
+        self.without_rules = checked_rules(without_rules)
 
     @classmethod
     def default(
@@ -94,6 +104,8 @@ class EcephysProjectLimsApi(FileMethods, EcephysProjectApi):
         lims_credentials: object | None = None,
         app_kwargs: Mapping[str, Any] | None = None,
         asynchronous: bool = False,
+        *,
+        without_rules: Names = None,
     ) -> Self:
         """Connect to LIMS at the Allen Institute.
 
@@ -107,6 +119,8 @@ class EcephysProjectLimsApi(FileMethods, EcephysProjectApi):
             ``lims2`` unless told.
         asynchronous : bool
             Fetch files without blocking the event loop.
+        without_rules : collection of str
+            Names of visibility rules that shall hide nothing, as `ecephys_dal.rules` lists them.
 
         Returns
         -------
@@ -130,6 +144,7 @@ class EcephysProjectLimsApi(FileMethods, EcephysProjectApi):
         return cls(
             Database.from_credentials(credentials),
             client(ArtifactSettings.of(app_kwargs or {})),
+            without_rules=without_rules,
         )
 
     def close(self) -> None:
@@ -151,14 +166,14 @@ class EcephysProjectLimsApi(FileMethods, EcephysProjectApi):
     @override
     def get_sessions(self, session_ids: Ids = None, published_at: Day = None) -> DataFrame:
         spec = SessionFilter(session_ids=session_ids, published_at=published_at)
-        return SessionRepository(self.postgres_engine).frame(spec)
+        return self._asking(SessionRepository).frame(spec)
 
     @override
     def get_probes(
         self, probe_ids: Ids = None, session_ids: Ids = None, published_at: Day = None
     ) -> DataFrame:
         spec = ProbeFilter(probe_ids=probe_ids, session_ids=session_ids, published_at=published_at)
-        return ProbeRepository(self.postgres_engine).frame(spec)
+        return self._asking(ProbeRepository).frame(spec)
 
     @override
     def get_channels(
@@ -174,7 +189,7 @@ class EcephysProjectLimsApi(FileMethods, EcephysProjectApi):
             session_ids=session_ids,
             published_at=published_at,
         )
-        return ChannelRepository(self.postgres_engine).frame(spec)
+        return self._asking(ChannelRepository).frame(spec)
 
     @override
     def get_units(
@@ -192,7 +207,7 @@ class EcephysProjectLimsApi(FileMethods, EcephysProjectApi):
             session_ids=session_ids,
             published_at=published_at,
         )
-        return UnitRepository(self.postgres_engine).frame(spec)
+        return self._asking(UnitRepository).frame(spec)
 
     @override
     def get_unit_analysis_metrics(
@@ -203,25 +218,25 @@ class EcephysProjectLimsApi(FileMethods, EcephysProjectApi):
             ecephys_session_ids=ecephys_session_ids,
             session_types=session_types,
         )
-        return UnitMetricRepository(self.postgres_engine).frame(spec)
+        return self._asking(UnitMetricRepository).frame(spec)
 
     @override
     def get_isi_experiments(
         self, isi_experiment_ids: Ids = None, session_ids: Ids = None
     ) -> DataFrame:
         spec = IsiExperimentFilter(isi_experiment_ids=isi_experiment_ids, session_ids=session_ids)
-        return IsiExperimentRepository(self.postgres_engine).frame(spec)
+        return self._asking(IsiExperimentRepository).frame(spec)
 
     @override
     def get_session_data(self, session_id: int) -> Iterable[bytes]:
         spec = SessionFileFilter(session_ids=[checked_id("session_id", session_id)])
-        record = SessionNwbRepository(self.postgres_engine).one(spec)
+        record = self._asking(SessionNwbRepository).one(spec)
         return self._stream(record)
 
     @override
     def get_probe_lfp_data(self, probe_id: int) -> Iterable[bytes]:
         spec = ProbeFileFilter(probe_ids=[checked_id("probe_id", probe_id)])
-        record = ProbeLfpRepository(self.postgres_engine).one(spec)
+        record = self._asking(ProbeLfpRepository).one(spec)
         return self._stream(record)
 
     @override
@@ -234,7 +249,7 @@ class EcephysProjectLimsApi(FileMethods, EcephysProjectApi):
 
     def _get_template(self, name: str) -> Iterable[bytes]:
         spec = TemplateFilter(names=[name], namespaces=[self.STIMULUS_TEMPLATE_NAMESPACE])
-        stimulus = TemplateRepository(self.postgres_engine).one(spec)
+        stimulus = self._asking(TemplateRepository).one(spec)
         return self._stream(stimulus)
 
     def _stream(self, record: WellKnownFile | Stimulus) -> Iterable[bytes]:

@@ -4,6 +4,7 @@ A spec is immutable, hashable and free of SQLAlchemy. In every field None is no 
 empty collection is no record.
 """
 
+from ecephys_dal.filters.base import Filter
 from ecephys_dal.filters.fields import (
     Day,
     Ids,
@@ -13,9 +14,9 @@ from ecephys_dal.filters.fields import (
     split_published_at,
 )
 from ecephys_dal.filters.specs import (
+    AnalysisRunFilter,
     ChannelFilter,
     FileFilter,
-    Filter,
     IsiExperimentFilter,
     ProbeFileFilter,
     ProbeFilter,
@@ -27,6 +28,7 @@ from ecephys_dal.filters.specs import (
 )
 
 __all__ = [
+    "AnalysisRunFilter",
     "ChannelFilter",
     "Day",
     "FileFilter",

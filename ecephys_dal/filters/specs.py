@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import reprlib
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, get_type_hints
 
-from ecephys_dal.errors import InvalidFilterError, nearest_name
-from ecephys_dal.filters.fields import Day, FieldKind, IdRange, Ids, Names
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from typing_extensions import Self
+from ecephys_dal.filters.base import Filter
+from ecephys_dal.filters.fields import Day, Ids, Names
 
 __all__ = [
+    "AnalysisRunFilter",
     "ChannelFilter",
     "FileFilter",
-    "Filter",
     "IsiExperimentFilter",
     "ProbeFileFilter",
     "ProbeFilter",
@@ -29,93 +20,6 @@ __all__ = [
     "UnitFilter",
     "UnitMetricFilter",
 ]
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class Filter:
-    """What every filter spec can do.
-
-    Parameters
-    ----------
-    id_range : (int or None, int or None), optional
-        Only ids from the first up to, but without, the second; None leaves an end open. This is
-        how `Repository.partitions` cuts a question into smaller ones.
-
-    Raises
-    ------
-    InvalidFilterError
-        If a field holds what it can't hold; the message names the field and the value.
-    """
-
-    id_range: IdRange = None
-
-    def __post_init__(self) -> None:
-        for name, kind in self._kinds().items():
-            value = getattr(self, name)
-            if value is not None:
-                object.__setattr__(self, name, kind.check(name, value))
-
-    @classmethod
-    @cache
-    def _kinds(cls) -> dict[str, FieldKind]:
-        hints = get_type_hints(cls, include_extras=True)
-        names = (field.name for field in dataclasses.fields(cls))
-        return {name: hints[name].__metadata__[0] for name in names}
-
-    def _conditions(self) -> dict[str, Any]:
-        values = {name: getattr(self, name) for name in self._kinds()}
-        return {name: value for name, value in values.items() if value is not None}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields that are set, as values that JSON can hold."""
-        kinds = self._kinds()
-        return {name: kinds[name].to_json(value) for name, value in self._conditions().items()}
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
-        """Return the spec that `to_dict` described.
-
-        Parameters
-        ----------
-        fields : mapping
-            Field names and values.
-
-        Returns
-        -------
-        Filter
-
-        Raises
-        ------
-        InvalidFilterError
-            If a name is unknown; the message suggests the nearest one that is known.
-        """
-        known = list(cls._kinds())
-        for name in fields:
-            if name not in known:
-                raise InvalidFilterError(
-                    f"{cls.__name__} has no field {name!r};"
-                    f" did you mean {nearest_name(name, known)!r}?"
-                )
-        return cls(**fields)
-
-    def __and__(self, other: Self) -> Self:
-        """Return the spec of the records that both specs keep."""
-        if type(other) is not type(self):
-            return NotImplemented
-        ours, theirs = self._conditions(), other._conditions()
-        both = {
-            name: self._kinds()[name].intersect(ours[name], theirs[name])
-            for name in ours.keys() & theirs.keys()
-        }
-        return type(self)(**{**ours, **theirs, **both})
-
-    def described(self) -> str:
-        """Return the fields that are set, shortened, for a message."""
-        conditions = self._conditions().items()
-        return ", ".join(f"{name}={reprlib.repr(value)}" for name, value in conditions)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.described()})"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -203,6 +107,21 @@ class UnitMetricFilter(Filter):
     unit_ids: Ids = None
     ecephys_session_ids: Ids = None
     session_types: Names = None
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class AnalysisRunFilter(Filter):
+    """Which analysis runs.
+
+    Parameters
+    ----------
+    run_ids, session_ids, probe_ids : collection of int, optional
+        Only these runs, only those of these sessions, only those that have a part of these probes.
+    """
+
+    run_ids: Ids = None
+    session_ids: Ids = None
+    probe_ids: Ids = None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING
 
 from ecephys_dal.repositories import distributed
 from ecephys_dal.repositories.reading import Reader
+from ecephys_dal.repositories.reasons import Reasons
 from ecephys_dal.repositories.records import Records
 from ecephys_dal.repositories.statement import F, M
-from ecephys_dal.repositories.tables import Tables
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
     from sqlalchemy.orm import Session, scoped_session
 
     from ecephys_dal.database import Database
+    from ecephys_dal.filters import Names
 
 __all__ = ["Repository"]
 
 
-class Repository(Tables[M, F], Records[M, F]):
+class Repository(Reasons[M, F], Records[M, F]):
     """A table of LIMS: a declared SELECT, from which every answer is derived.
 
     Parameters
@@ -27,6 +28,13 @@ class Repository(Tables[M, F], Records[M, F]):
     db : Session, Database, Engine, URL or str
         With an ORM session of the caller's, everything is read inside its transaction. With a
         database, each call opens and closes a short transaction of its own.
+    without_rules : collection of str
+        Names of visibility rules that shall hide nothing, as `ecephys_dal.rules` lists them.
+
+    Raises
+    ------
+    InvalidFilterError
+        If the table has no such rule; the nearest one is named.
 
     Notes
     -----
@@ -38,8 +46,18 @@ class Repository(Tables[M, F], Records[M, F]):
     """
 
     def __init__(
-        self, db: Session | scoped_session[Session] | Database | Engine | URL | str
+        self,
+        db: Session | scoped_session[Session] | Database | Engine | URL | str,
+        *,
+        without_rules: Names = None,
     ) -> None:
         self._reader = Reader(db, self.model)
+        spec = self._asked(self.filter_type(without_rules=without_rules))
+        self.without_rules = frozenset(spec.without_rules or ())
+
+    @property
+    def db(self) -> Session | Database:
+        """What is read."""
+        return self._reader.db
 
     dask_frame = distributed.dask_frame

@@ -47,6 +47,10 @@ class _is_among(FunctionElement[bool]):  # noqa: N801 - named as SQLAlchemy name
     type = Boolean()
     inherit_cache = True
 
+    def self_group(self, against: Any = None) -> _is_among:  # noqa: ARG002
+        """Stand as it is; SQLAlchemy would compare it with 1 on SQLite, which hides the index."""
+        return self
+
 
 @compiles(_is_among)
 def _among_array(element: _is_among, compiler: SQLCompiler, **kw: Any) -> str:

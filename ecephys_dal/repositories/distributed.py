@@ -102,8 +102,8 @@ def dask_frame(
         # A pickle in the graph's pickle: the scheduler, which loads the graph, needs no password.
         database=pickle.dumps(database),
         where=_pickled(and_(true(), *clauses_of(where)), repository, database),
-        spec=repository.filter_type() if spec is None else spec,
-        meta=repository.frame(spec, where=false(), dtype_backend=dtype_backend),
+        spec=repository._asked(spec),  # noqa: SLF001
+        meta=_meta(repository, spec, where, dtype_backend),
         dtype_backend=dtype_backend,
         connections=_Connections(f"ecephys_dal, {database}", max_connections, os.getpid()),
     )
@@ -128,6 +128,14 @@ def _from_map(part: _Part, ranges: Sequence[Any]) -> dd.DataFrame:
     return frame
 
 
+def _meta(
+    repository: Repository[M, F], spec: F | None, where: Where, dtype_backend: DtypeBackend
+) -> pd.DataFrame:
+    meta = repository.frame(spec, where=false(), dtype_backend=dtype_backend)
+    meta.attrs.update(repository._origin(spec, where, dtype_backend))  # noqa: SLF001
+    return meta
+
+
 def _need_dask() -> None:
     try:
         import dask.dataframe  # noqa: F401, PLC0415 - an extra, and slow to import
@@ -140,7 +148,7 @@ def _need_dask() -> None:
 
 def _sent(repository: Repository[Any, Any]) -> Database:
     """Return what a repository reads, if another process can open it too."""
-    database = repository._reader.db  # noqa: SLF001
+    database = repository.db
     if isinstance(database, Database) and not database.is_the_callers:
         return database
     raise ConfigurationError(
@@ -272,4 +280,5 @@ def _declared(frame: pd.DataFrame, meta: pd.DataFrame) -> pd.DataFrame:
         )
     missing = meta[meta.columns.difference(frame.columns)].reindex(frame.index)
     declared: pd.DataFrame = frame.assign(**missing)[list(meta)]
+    declared.attrs = dict(meta.attrs)  # of the whole, so that joined parts have them too
     return declared

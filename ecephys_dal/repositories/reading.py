@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session, scoped_session
 
-from ecephys_dal.database import Bulk, Database, translated_errors
+from ecephys_dal.database import Bulk, Database, shown, translated_errors
 from ecephys_dal.frames import piece_of_batch, piece_of_rows, resized
 
 if TYPE_CHECKING:
@@ -65,6 +65,12 @@ class Reader:
                 self.db.flush()  # as the session does before a query of its own
             with translated_errors(self.db.get_bind(self._model).engine):
                 yield self.db.connection(bind_arguments={"mapper": self._model})
+
+    @property
+    def shown(self) -> str:
+        """The URL of what is read, without credentials."""
+        db = self.db
+        return shown(db.url if isinstance(db, Database) else db.get_bind(self._model).engine.url)
 
     @property
     def bulk(self) -> Bulk | None:

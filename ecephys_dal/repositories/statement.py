@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from sqlalchemy import ClauseElement
@@ -14,6 +15,8 @@ from ecephys_dal.filters import Filter, checked_id
 from ecephys_dal.frames import frame_columns
 from ecephys_dal.models import Base
 from ecephys_dal.repositories.clauses import within
+from ecephys_dal.repositories.conditions import Condition
+from ecephys_dal.rules import check_rule_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,6 +59,8 @@ class Statement(ABC, Generic[M, F]):
         The columns of the public table; the first one is the index, which also gives the order.
     is_large : bool
         A table may have so many rows that the bulk route is worth its beginning.
+    without_rules : frozenset of str
+        The rules that this repository leaves out.
     """
 
     model: type[M]
@@ -67,6 +72,7 @@ class Statement(ABC, Generic[M, F]):
     advice: ClassVar[str] = ""
     columns: ClassVar[tuple[Any, ...]]
     is_large: ClassVar[bool] = False
+    without_rules: frozenset[str] = frozenset()
 
     @staticmethod
     @abstractmethod
@@ -93,20 +99,35 @@ class Statement(ABC, Generic[M, F]):
         Select
             Of the model, ascending by the index and then by id.
         """
+        demanded = self._conditions(self._asked(spec), where)
+        return self.statement.where(*(one.clause for one in demanded)).order_by(*self._order())
+
+    def _asked(self, spec: F | None) -> F:
+        """Return what is asked, complete: also the rules that this repository does without."""
         spec = self.filter_type() if spec is None else spec
         if type(spec) is not self.filter_type:
             raise InvalidFilterError(
                 f"{type(self).__name__} takes a {self.filter_type.__name__}, not {spec!r}"
             )
-        return (
-            self.visible()
-            .where(
-                *self.criteria(spec),
-                *within(self.columns[0], spec.id_range),
-                *clauses_of(where),
-            )
-            .order_by(*self._order())
-        )
+        check_rule_names(spec.without_rules or (), type(self).__name__, self.rule_names())
+        without = self.without_rules.union(spec.without_rules or ())
+        return replace(spec, without_rules=without) if self.without_rules else spec
+
+    @classmethod
+    def rule_names(cls) -> tuple[str, ...]:
+        """Return the names of the rules that are applied."""
+        return tuple(rule.name for rule in cls.rules)
+
+    def _conditions(self, spec: F, where: Where = ()) -> Iterator[Condition]:
+        """Yield what a question demands beyond what the table is declared with."""
+        for rule in self.rules:
+            if rule.name not in (spec.without_rules or ()):
+                yield Condition("rule", rule.name, rule.sentence, rule.clause, rule.if_null)
+        for name, alone in spec.each_condition():
+            for clause in (*self.criteria(alone), *within(self.columns[0], alone.id_range)):
+                yield Condition("filter", name, f"{alone.described()}.", clause)
+        for number, clause in enumerate(clauses_of(where)):
+            yield Condition("where", f"where[{number}]", "A further condition.", clause)
 
     @classmethod
     def _frame_columns(cls) -> tuple[FrameColumn, ...]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
 from ecephys_dal.frames import build_arrow, build_frame, need_arrow
-from ecephys_dal.repositories.statement import F, M, Statement, check_count
+from ecephys_dal.repositories.origin import Origin
+from ecephys_dal.repositories.statement import F, M, check_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import pandas as pd
@@ -20,16 +22,13 @@ if TYPE_CHECKING:
 
     from ecephys_dal.database import Bulk
     from ecephys_dal.frames import DtypeBackend, FrameColumn, Piece
-    from ecephys_dal.repositories.reading import Reader
     from ecephys_dal.repositories.statement import Where
 
 __all__ = ["Tables"]
 
 
-class Tables(Statement[M, F]):
+class Tables(Origin[M, F]):
     """The outputs of a repository that are tables."""
-
-    _reader: Reader
 
     def frame(
         self,
@@ -52,7 +51,8 @@ class Tables(Statement[M, F]):
         Returns
         -------
         DataFrame, shape (n_records, n_columns)
-            Indexed by id (int64), ascending. Dtypes do not depend on the rows.
+            Indexed by id (int64), ascending. Dtypes do not depend on the rows. Its ``attrs`` say
+            where it comes from, as `from_attrs` reads them.
 
         Raises
         ------
@@ -63,8 +63,35 @@ class Tables(Statement[M, F]):
         SchemaMismatchError
             If LIMS lacks a table or column that this table needs.
         """
+        origin = self._origin(spec, where, dtype_backend)
         with self._pieces(spec, where) as pieces:
-            return build_frame(*self._columns_of(pieces), dtype_backend)
+            frame = build_frame(*self._columns_of(pieces), dtype_backend)
+        frame.attrs.update(origin)
+        return frame
+
+    def from_attrs(self, attrs: Mapping[Any, Any], *, where: Where = ()) -> pd.DataFrame:
+        """Ask the question again that gave a frame.
+
+        Parameters
+        ----------
+        attrs : mapping
+            The ``attrs`` of a frame of this table.
+        where : ColumnElement or list of ColumnElement
+            The further conditions, if there were any: SQL can't be stored with a frame.
+
+        Returns
+        -------
+        DataFrame
+            As `frame` gives it now, with the rules and dtypes of then.
+
+        Raises
+        ------
+        InvalidFilterError
+            If the frame is of another table, was not read by this library, or there were further
+            conditions that are not given.
+        """
+        spec, dtype_backend = self._question_of(attrs, where)
+        return self.frame(spec, where=where, dtype_backend=dtype_backend)
 
     def arrow(self, spec: F | None = None, *, where: Where = ()) -> pa.Table:
         """Return the matching records as a table of Arrow's; needs the ``arrow`` extra.
@@ -93,10 +120,15 @@ class Tables(Statement[M, F]):
 
     def _pieces(self, spec: F | None, where: Where) -> AbstractContextManager[Iterator[Piece]]:
         """Read the whole table."""
+        table, bulk = self._whole_table(spec, where)
+        return self._reader.pieces(table, bulk=bulk)
+
+    def _whole_table(self, spec: F | None, where: Where) -> tuple[Select[Any], Bulk | None]:
+        """Return the statement of the whole table, and the bulk route if it takes that."""
         table, bulk = self._table(spec, where), self._bulk()
         if bulk is not None and self.columns[0] is self.model.id:
             table = table.order_by(None)  # to sort numbers here is cheaper than rows there
-        return self._reader.pieces(table, bulk=bulk)
+        return table, bulk
 
     def _bulk(self) -> Bulk | None:
         return self._reader.bulk if self.is_large else None
@@ -127,15 +159,21 @@ class Tables(Statement[M, F]):
             taken.
         """
         check_count("size", size)
-        return self._chunks(self._table(spec, where), size, dtype_backend)
+        origin = self._origin(spec, where, dtype_backend)
+        return self._chunks(self._table(spec, where), size, dtype_backend, origin)
 
     def _chunks(
-        self, table: Select[Any], size: int, dtype_backend: DtypeBackend
+        self,
+        table: Select[Any],
+        size: int,
+        dtype_backend: DtypeBackend,
+        origin: Mapping[str, str],
     ) -> Iterator[pd.DataFrame]:
         with self._reader.pieces(table, size, bulk=self._bulk()) as pieces:
             for piece in pieces:
                 frame = build_frame(*self._columns_of([piece]), dtype_backend)
                 del piece  # while the caller works on the frame, nothing else is held
+                frame.attrs.update(origin)
                 yield frame
                 del frame
 
@@ -159,7 +197,7 @@ class Tables(Statement[M, F]):
             meanwhile belong to one of them.
         """
         check_count("n", n)
-        spec = self.filter_type() if spec is None else spec
+        spec = self._asked(spec)
         key = self.columns[0]
         tiles = self._of(
             self.select(spec, where=where).order_by(None),
@@ -171,8 +209,8 @@ class Tables(Statement[M, F]):
             # Where the index is not unique, two tiles may begin alike; a part has both.
             firsts = dict.fromkeys(connection.execute(query).scalars())
         ends = [None, *list(firsts)[1:], None]
-        parts = [self.filter_type(id_range=ends_of_part) for ends_of_part in pairwise(ends)]
-        return [spec & part for part in parts]
+        part = partial(self.filter_type, without_rules=spec.without_rules)
+        return [spec & part(id_range=ends_of_part) for ends_of_part in pairwise(ends)]
 
     def _columns_of(self, pieces: Iterable[Piece]) -> tuple[Sequence[FrameColumn], Iterable[Piece]]:
         return self._frame_columns(), pieces

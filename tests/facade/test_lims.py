@@ -170,7 +170,10 @@ def test_names_order_and_defaults_of_the_arguments() -> None:
         "get_unit_analysis_metrics": [
             ("unit_ids", None), ("ecephys_session_ids", None), ("session_types", None),
         ],
-        "default": [("lims_credentials", None), ("app_kwargs", None), ("asynchronous", False)],
+        "default": [
+            ("lims_credentials", None), ("app_kwargs", None), ("asynchronous", False),
+            ("without_rules", None),
+        ],
     }  # fmt: skip
     for method, arguments in expected.items():
         signature = inspect.signature(getattr(EcephysProjectLimsApi, method))

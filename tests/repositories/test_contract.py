@@ -19,20 +19,15 @@ from sqlalchemy.orm import Session, joinedload, scoped_session, sessionmaker
 from ecephys_dal import (
     ChannelRepository,
     Database,
-    FileRepository,
     InvalidFilterError,
-    IsiExperimentRepository,
     NotExactlyOneError,
     ProbeFilter,
-    ProbeLfpRepository,
     ProbeRepository,
     RecordNotFoundError,
-    SessionNwbRepository,
-    SessionRepository,
-    TemplateRepository,
     UnitFilter,
     UnitMetricRepository,
     UnitRepository,
+    repositories,
 )
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.models import Base, EcephysChannel, EcephysProbe
@@ -45,18 +40,7 @@ from ecephys_dal.testing.factories import (
     EcephysUnitMetricBundleFactory,
 )
 
-REPOSITORIES = [
-    ChannelRepository,
-    FileRepository,
-    IsiExperimentRepository,
-    ProbeLfpRepository,
-    ProbeRepository,
-    SessionNwbRepository,
-    SessionRepository,
-    TemplateRepository,
-    UnitMetricRepository,
-    UnitRepository,
-]
+REPOSITORIES = list(repositories.REPOSITORIES.values())
 
 
 @pytest.fixture(params=REPOSITORIES, ids=lambda repository: repository.__name__)

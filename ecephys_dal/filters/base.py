@@ -1,0 +1,128 @@
+"""What every filter spec can do."""
+
+from __future__ import annotations
+
+import dataclasses
+import reprlib
+from copy import copy
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from ecephys_dal.errors import InvalidFilterError, nearest_name
+from ecephys_dal.filters.fields import FieldKind, IdRange, Names  # noqa: TC001 - read at run time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from typing_extensions import Self
+
+__all__ = ["Filter"]
+
+_RULES = "without_rules"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Filter:
+    """What every filter spec can do.
+
+    Parameters
+    ----------
+    id_range : (int or None, int or None), optional
+        Only ids from the first up to, but without, the second; None leaves an end open. This is
+        how `Repository.partitions` cuts a question into smaller ones.
+    without_rules : collection of str, optional
+        Names of visibility rules that shall hide nothing, as `ecephys_dal.rules` lists them.
+
+    Raises
+    ------
+    InvalidFilterError
+        If a field holds what it can't hold; the message names the field and the value.
+    """
+
+    id_range: IdRange = None
+    without_rules: Names = None
+
+    def __post_init__(self) -> None:
+        for name, kind in self._kinds().items():
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, kind.check(name, value))
+        object.__setattr__(self, _RULES, self.without_rules or None)
+
+    @classmethod
+    @cache
+    def _kinds(cls) -> dict[str, FieldKind]:
+        hints = get_type_hints(cls, include_extras=True)
+        names = (field.name for field in dataclasses.fields(cls))
+        return {name: hints[name].__metadata__[0] for name in names}
+
+    def _fields(self) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name in self._kinds()}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def each_condition(self) -> Iterator[tuple[str, Self]]:
+        """Yield the name of each field that is a condition, and a spec of that field alone."""
+        for name, value in self._fields().items():
+            if name != _RULES:
+                alone = copy(self._anything())
+                object.__setattr__(alone, name, value)  # which was checked when it came
+                yield name, alone
+
+    @classmethod
+    @cache
+    def _anything(cls) -> Self:
+        return cls()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that are set, as values that JSON can hold."""
+        kinds = self._kinds()
+        return {name: kinds[name].to_json(value) for name, value in self._fields().items()}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the spec that `to_dict` described.
+
+        Parameters
+        ----------
+        fields : mapping
+            Field names and values.
+
+        Returns
+        -------
+        Filter
+
+        Raises
+        ------
+        InvalidFilterError
+            If a name is unknown; the message suggests the nearest one that is known.
+        """
+        known = list(cls._kinds())
+        for name in fields:
+            if name not in known:
+                raise InvalidFilterError(
+                    f"{cls.__name__} has no field {name!r};"
+                    f" did you mean {nearest_name(name, known)!r}?"
+                )
+        return cls(**fields)
+
+    def __and__(self, other: Self) -> Self:
+        """Return the spec of the records that both specs keep."""
+        if type(other) is not type(self):
+            return NotImplemented
+        ours, theirs = self._fields(), other._fields()
+        both = {
+            name: self._kinds()[name].intersect(ours[name], theirs[name])
+            for name in ours.keys() & theirs.keys()
+        }
+        # A rule hides what it hides unless both leave it out.
+        rules = {_RULES: both.get(_RULES)}
+        return type(self)(**{**ours, **theirs, **both, **rules})
+
+    def described(self) -> str:
+        """Return the fields that are set, shortened, for a message."""
+        fields = self._fields().items()
+        return ", ".join(f"{name}={reprlib.repr(value)}" for name, value in fields)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.described()})"

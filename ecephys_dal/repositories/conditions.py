@@ -1,0 +1,139 @@
+"""What a question demands of a record, each demand under its own name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from sqlalchemy import Column, ColumnElement, case, not_
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.selectable import Join, SelectBase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import ClauseElement, FromClause, Select
+
+    Kind = Literal["join", "statement", "rule", "filter", "where"]
+
+__all__ = ["Condition", "Joined", "columns_in", "joined", "truth"]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A demand on a record.
+
+    Parameters
+    ----------
+    kind : {"join", "statement", "rule", "filter", "where"}
+        Where it comes from: the joins and the conditions that a table is declared with, its
+        rules, a field of the filter, or a further condition of the caller's.
+    name : str
+        Of the joined table, the rule or the field.
+    sentence : str
+        What it means, for a person.
+    clause : ColumnElement of bool
+        What it means in SQL.
+    if_null : str
+        What is to be said of a record that a NULL leaves undecided.
+    leads_by : tuple of Column
+        The columns that a join finds its record by.
+    """
+
+    kind: Kind
+    name: str
+    sentence: str
+    clause: ColumnElement[Any]
+    if_null: str = "so it is not known to match"
+    leads_by: tuple[Column[Any], ...] = ()
+
+    @property
+    def reads(self) -> tuple[Column[Any], ...]:
+        """The columns of the record that it is about."""
+        return self.leads_by or columns_in(self.clause)
+
+
+class Joined(NamedTuple):
+    """A declared SELECT, taken apart.
+
+    Attributes
+    ----------
+    keys : tuple of Column
+        The primary key of each table; first of the one whose records are listed.
+    everything : FromClause
+        The tables, joined such that no record is lost.
+    conditions : tuple of Condition
+        What the joins and the WHERE clause of the declaration demand.
+    """
+
+    keys: tuple[Column[Any], ...]
+    everything: FromClause
+    conditions: tuple[Condition, ...]
+
+
+@cache
+def joined(statement: Select[Any]) -> Joined:
+    """Take a declared SELECT apart; each of its joins leads to one record at most."""
+    (tree,) = statement.get_final_froms()
+    steps = tuple(_flattened(tree))
+    keys = tuple(_key(step) for step in steps)
+    everything, conditions = steps[0].right, []
+    for join in steps[1:]:
+        everything = everything.outerjoin(join.right, join.onclause)
+        if not join.isouter:
+            conditions.append(_found(join))
+    if (declared := statement.whereclause) is not None:
+        name = str(columns_in(declared)[0])
+        text = declared.compile(
+            dialect=postgresql.dialect(),  # type: ignore[no-untyped-call]
+            compile_kwargs={"literal_binds": True},
+        )
+        conditions.append(Condition("statement", name, f"{text}.", declared))
+    return Joined(keys, everything, tuple(conditions))
+
+
+class _Step(NamedTuple):
+    right: FromClause
+    onclause: Any = None
+    isouter: bool = False
+
+
+def _flattened(tree: FromClause) -> Iterator[_Step]:
+    if isinstance(tree, Join):
+        yield from _flattened(tree.left)
+        yield _Step(tree.right, tree.onclause, tree.isouter)
+    else:
+        yield _Step(tree)
+
+
+def _key(step: _Step) -> Column[Any]:
+    (key,) = step.right.primary_key
+    return key  # type: ignore[return-value]
+
+
+def _found(join: _Step) -> Condition:
+    key, table = _key(join), str(join.right)
+    by = tuple(column for column in columns_in(join.onclause) if column.table is not key.table)
+    sentence = f"There is the record of {table} that {' and '.join(map(str, by))} leads to."
+    return Condition("join", table, sentence, key.is_not(None), leads_by=by)
+
+
+def columns_in(clause: ClauseElement) -> tuple[Column[Any], ...]:
+    """Return the columns that a clause reads of a record, without those of subqueries."""
+    return tuple(dict.fromkeys(_columns_in(clause)))
+
+
+def _columns_in(clause: ClauseElement) -> Iterator[Column[Any]]:
+    if isinstance(clause, Column):
+        yield clause._deannotate()  # noqa: SLF001 - so that equal ones are the same
+    elif not isinstance(clause, SelectBase):
+        for part in clause.get_children():
+            yield from _columns_in(part)
+
+
+def truth(clause: ColumnElement[Any]) -> ColumnElement[int | None]:
+    """Return a clause as a value: 1 if it is met, 0 if not, NULL if that is not known."""
+    if isinstance(clause, ColumnElement):
+        return case((clause, 1), (not_(clause), 0))
+    return case((clause, 1), else_=0)  # a text of the caller's

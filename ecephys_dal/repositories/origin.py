@@ -1,0 +1,65 @@
+"""Where a frame comes from: the question behind it, as scalars that travel with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from ecephys_dal.errors import InvalidFilterError
+from ecephys_dal.repositories.statement import F, M, Statement, clauses_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ecephys_dal.frames import DtypeBackend
+    from ecephys_dal.repositories.reading import Reader
+    from ecephys_dal.repositories.statement import Where
+
+__all__ = ["Origin"]
+
+_PREFIX = "ecephys_dal."  # so that the caller's own attrs are not met
+
+
+class Origin(Statement[M, F]):
+    """The part of a repository that writes and reads where its frames come from."""
+
+    _reader: Reader
+
+    def _origin(self, spec: F | None, where: Where, dtype_backend: DtypeBackend) -> dict[str, str]:
+        """Return what is to be known of a frame, as `DataFrame.attrs`."""
+        spec = self._asked(spec)
+        without = spec.without_rules or ()
+        known = {
+            "table": type(self).__name__,
+            "filter": json.dumps(spec.to_dict()),
+            "where": " AND ".join(map(str, clauses_of(where))),
+            "rules": ", ".join(name for name in self.rule_names() if name not in without),
+            "dtype_backend": dtype_backend,
+            "version": _version(),
+            "database": self._reader.shown,
+            "time": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+        }
+        return {f"{_PREFIX}{name}": value for name, value in known.items()}
+
+    def _question_of(self, attrs: Mapping[Any, Any], where: Where) -> tuple[F, Any]:
+        """Return the filter and the family of dtypes that a frame was asked with."""
+        table = attrs.get(f"{_PREFIX}table")
+        if table != type(self).__name__:
+            raise InvalidFilterError(
+                f"these attrs are of {'no frame of ours' if table is None else table}, not of"
+                f" {type(self).__name__}; give the attrs of a frame that it returned"
+            )
+        if (said := attrs[f"{_PREFIX}where"]) and not clauses_of(where):
+            raise InvalidFilterError(
+                f"the frame was read under the further condition {said}; give where= again"
+            )
+        spec = self.filter_type.from_dict(json.loads(attrs[f"{_PREFIX}filter"]))
+        return spec, attrs[f"{_PREFIX}dtype_backend"]
+
+
+@cache
+def _version() -> str:
+    return version("ecephys_dal")

@@ -1,0 +1,221 @@
+"""Why a record is in a table, or is not: each demand of the question, and what was found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+from ecephys_dal.display import as_json, html_table, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from ecephys_dal.repositories.conditions import Kind
+
+    Verdict = Literal["passed", "failed", "unknown"]
+
+__all__ = ["Check", "FileWhy", "Why"]
+
+_FEW = 10  # of the candidates, which may be very many, are shown
+
+
+@dataclass(frozen=True)
+class Check:
+    """What came of one demand on a record.
+
+    Attributes
+    ----------
+    kind : {"join", "statement", "rule", "filter", "where"}
+        Where the demand comes from: the joins or the conditions that the table is declared with,
+        a visibility rule, a field of the filter, or a further condition of the caller's.
+    name : str
+        Of the joined table, the rule or the field.
+    sentence : str
+        What is demanded, for a person.
+    verdict : {"passed", "failed", "unknown"}
+        Unknown, which hides as failed does, is what a NULL leaves undecided.
+    table : str
+        The table that the demand is about.
+    found : dict of str to object
+        The values that decided, by column.
+    remark : str
+        What a NULL means here, if there is one.
+    """
+
+    kind: Kind
+    name: str
+    sentence: str
+    verdict: Verdict
+    table: str
+    found: Mapping[str, Any]
+    remark: str = ""
+
+    @property
+    def values(self) -> str:
+        """The values that decided, for a person."""
+        values = ", ".join(f"{name} = {shown(value)}" for name, value in self.found.items())
+        return f"{values}, {self.remark}" if self.remark else values
+
+    def __str__(self) -> str:
+        return f"{self.verdict:7}  {self.kind} {self.name}: {self.values or self.sentence}"
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a record is visible, or hidden.
+
+    Attributes
+    ----------
+    model : str
+        What the record is, as ``EcephysUnit``.
+    record_id : int
+        Its primary key.
+    exists : bool
+        There is such a record, visible or hidden.
+    parents : dict of str to int or None
+        The ids of the records that it belongs to, and its own, by table; None where there is none.
+    checks : tuple of Check
+        What came of each demand, in the order in which they are made.
+    related : tuple of Why or FileWhy
+        The same of what belongs to the record, where that was asked for too.
+    """
+
+    model: str
+    record_id: int
+    exists: bool
+    parents: Mapping[str, int | None] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+    related: tuple[Why | FileWhy, ...] = ()
+
+    @property
+    def visible(self) -> bool:
+        """The question that was asked gives the record."""
+        return self.exists and not self.hidden_by
+
+    @property
+    def hidden_by(self) -> tuple[Check, ...]:
+        """The demands that are not met, or not known to be."""
+        return tuple(check for check in self.checks if check.verdict != "passed")
+
+    @property
+    def verdict(self) -> str:
+        """The answer in a sentence."""
+        record = f"{self.model} {self.record_id}"
+        if not self.exists:
+            return f"{record} does not exist."
+        if self.visible:
+            return f"{record} is visible."
+        names = ", ".join(f"{one.kind} {one.name} ({one.verdict})" for one in self.hidden_by)
+        return f"{record} is hidden by {names}."
+
+    def __str__(self) -> str:
+        lines = [self.verdict]
+        for table, record_id in self.parents.items():
+            lines.append(f"  {table} {'(none)' if record_id is None else record_id}")
+            lines += [f"    {check}" for check in self.checks if check.table == table]
+        return "\n".join([*lines, *map(str, self.related)])
+
+    def _repr_html_(self) -> str:
+        heads = ("verdict", "table", "record", "demand", "meaning", "found")
+        rows = [
+            (
+                one.verdict,
+                one.table,
+                self.parents.get(one.table),
+                f"{one.kind} {one.name}",
+                one.sentence,
+                one.values,
+            )
+            for one in self.checks
+        ]
+        related = (one._repr_html_() for one in self.related)
+        return "".join([f"<p>{escape(self.verdict)}</p>", html_table(heads, rows), *related])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as values that JSON can hold."""
+        checks = [
+            {**asdict(one), "found": {name: as_json(value) for name, value in one.found.items()}}
+            for one in self.checks
+        ]
+        return {
+            "model": self.model,
+            "record_id": self.record_id,
+            "exists": self.exists,
+            "visible": self.visible,
+            "parents": dict(self.parents),
+            "checks": checks,
+            "related": [one.to_dict() for one in self.related],
+        }
+
+
+@dataclass(frozen=True)
+class FileWhy:
+    """Why there is one file in force, none, or several.
+
+    Attributes
+    ----------
+    wanted : str
+        Which file, as ``current NWB file for session_ids=(715093703,)``.
+    runs : tuple of dict
+        The analysis runs of the session or probe: id, ecephys_session_id, job_strategy_class and
+        current.
+    files : tuple of dict
+        Every file of the session or probe, of whatever type and owner, as `FileRepository` has it.
+    candidates : tuple of Why
+        Why each of these files is the wanted one, or is not; the nearest first. For a stimulus
+        template, the stimuli of its name.
+    """
+
+    wanted: str
+    runs: tuple[Mapping[str, Any], ...]
+    files: tuple[Mapping[str, Any], ...]
+    candidates: tuple[Why, ...]
+
+    @property
+    def found(self) -> tuple[Why, ...]:
+        """The candidates that are wanted; there should be one."""
+        return tuple(one for one in self.candidates if one.visible)
+
+    @property
+    def verdict(self) -> str:
+        """The answer in a sentence."""
+        among = f"{len(self.candidates)} candidates and {len(self.runs)} analysis runs"
+        return f"Wanted: 1 {self.wanted}. Found: {len(self.found)}, among {among}."
+
+    def __str__(self) -> str:
+        types = {file["id"]: f"{file['type']}: " for file in self.files}
+        lines = [self.verdict]
+        for run in self.runs:
+            current = {True: "current", False: "older"}.get(run["current"], "current is NULL")
+            lines.append(
+                f"  EcephysAnalysisRun {run['id']}, {run['job_strategy_class']}: {current}"
+            )
+        near = [one for one in self.candidates if len(one.hidden_by) <= 1][:_FEW]
+        lines += [f"  {types.get(one.record_id, '')}{one.verdict}" for one in near]
+        others = Counter(f"{file['type']} on {file['owner']}" for file in self._files_without(near))
+        return "\n".join([*lines, *(f"  {n} more: {kind}" for kind, n in others.items())])
+
+    def _files_without(self, candidates: Iterable[Why]) -> Iterator[Mapping[str, Any]]:
+        ids = {one.record_id for one in candidates}
+        return (file for file in self.files if file["id"] not in ids)
+
+    def _repr_html_(self) -> str:
+        tables = (
+            html_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+            for rows in (self.runs, self.files)
+            if rows
+        )
+        verdicts = (f"<p>{escape(one.verdict)}</p>" for one in self.candidates[:_FEW])
+        return "".join([f"<p>{escape(self.verdict)}</p>", *tables, *verdicts])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as values that JSON can hold."""
+        return {
+            "wanted": self.wanted,
+            "found": len(self.found),
+            "runs": [dict(run) for run in self.runs],
+            "files": [{name: as_json(value) for name, value in f.items()} for f in self.files],
+            "candidates": [one.to_dict() for one in self.candidates],
+        }
