@@ -75,10 +75,11 @@ class Records(Statement[M, F]):
             query = self.select(where=where).where(wanted).options(*self.load, *options)
             record = db.scalars(query).unique().one_or_none()
         if record is None:
-            rules = ", ".join(rule.name for rule in self.rules)
+            rules = ", ".join(self.rule_names())
             raise RecordNotFoundError(
                 f"no {self.model.__name__} {record_id} is visible"
                 + (f"; if it exists, one of the rules {rules} hides it" if rules else "")
+                + f"; {type(self).__name__}(...).why({record_id}) tells"
             )
         return record
 
