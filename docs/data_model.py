@@ -1,11 +1,8 @@
-"""Write the generated part of data-model.md from the models; ``--check`` only compares."""
+"""The generated part of data-model.md, from the models."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 from inspect import cleandoc
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, inspect
@@ -18,16 +15,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, ForeignKey, Table
     from sqlalchemy.orm import Mapper, RelationshipProperty
-
-PAGE = Path(__file__).with_name("data-model.md")
-BEGIN, END = "<!-- generated from the models: begin -->", "<!-- generated from the models: end -->"
-
-
-def page() -> str:
-    """Return the page as it should be: what is written by hand, and what is generated."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return "\n".join([f"{before}{BEGIN}", "", *generated(), f"{END}{after}"])
 
 
 def generated() -> Iterator[str]:
@@ -146,20 +133,3 @@ def relationships_of(table: Table) -> Iterator[str]:
             for relation in mapper.relationships
         )
         yield from (f"Relationships of `{mapper.class_.__name__}`: {', '.join(names)}.", "")
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail on a difference")
-    wanted = page()
-    if not parser.parse_args(arguments).check:
-        PAGE.write_text(wanted, encoding="utf-8")
-        return 0
-    if wanted != PAGE.read_text(encoding="utf-8"):
-        print(f"{PAGE.name} differs from the models; run python docs/{Path(__file__).name}")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

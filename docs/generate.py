@@ -1,0 +1,61 @@
+"""Write the generated parts of the pages from the code; ``--check`` only compares."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import data_model
+
+from ecephys_dal.repositories import REPOSITORIES
+from ecephys_dal.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DOCS = Path(__file__).parent
+
+
+def rules() -> Iterator[str]:
+    yield "| rule | what it demands | of a NULL it is said | applied to |"
+    yield "|---|---|---|---|"
+    for rule in RULES:
+        applied = [one.__name__ for one in REPOSITORIES.values() if rule in one.rules]
+        names = ", ".join(f"`{name}`" for name in applied)
+        yield f"| `{rule.name}` | {rule.sentence} | {rule.if_null} | {names} |"
+    yield ""
+
+
+PARTS: dict[str, tuple[str, Callable[[], Iterator[str]]]] = {
+    "data-model.md": ("the models", data_model.generated),
+    "rules.md": ("the rules", rules),
+}
+
+
+def page(name: str) -> str:
+    """Return a page as it should be: what is written by hand, and what is generated."""
+    source, generated = PARTS[name]
+    begin, end = (f"<!-- generated from {source}: {edge} -->" for edge in ("begin", "end"))
+    before, _, rest = (DOCS / name).read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    return "\n".join([f"{before}{begin}", "", *generated(), f"{end}{after}"])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail on a difference")
+    only_check, differ = parser.parse_args(arguments).check, False
+    for name in PARTS:
+        wanted = page(name)
+        if not only_check:
+            (DOCS / name).write_text(wanted, encoding="utf-8")
+        elif wanted != (DOCS / name).read_text(encoding="utf-8"):
+            print(f"{name} differs from the code; run python docs/generate.py")
+            differ = True
+    return int(differ)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
