@@ -184,6 +184,20 @@ def test_filter_and_conditions_go_along(client: Any, database: Database) -> None
     pd.testing.assert_frame_equal(on(client, units.dask_frame(spec, 4, where=where)), expected)
 
 
+def test_it_says_where_it_comes_from(database: Database) -> None:
+    units = UnitRepository(database)
+    spec = UnitFilter(session_ids=SessionRepository(database).ids()[:2])
+    computed = here(units.dask_frame(spec, 3))
+    assert computed.attrs["ecephys_dal.filter"] == units.frame(spec).attrs["ecephys_dal.filter"]
+    pd.testing.assert_frame_equal(units.from_attrs(computed.attrs), computed)
+
+
+def test_rules_that_the_repository_leaves_out_stay_out(database: Database) -> None:
+    wide = UnitRepository(database, without_rules=["session_not_failed"])
+    assert wide.count() > UnitRepository(database).count()
+    pd.testing.assert_frame_equal(here(wide.dask_frame(npartitions=3)), wide.frame())
+
+
 def test_a_range_of_the_filter_stays(database: Database) -> None:
     units = UnitRepository(database)
     ids = units.ids()

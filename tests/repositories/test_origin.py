@@ -119,13 +119,3 @@ def test_parquet_keeps_it(units: UnitRepository, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read, frame)
     if KEPT_BY_PARQUET:
         assert read.attrs == frame.attrs
-
-
-def test_a_table_of_dasks_keeps_it(synthetic: SyntheticLims) -> None:
-    pytest.importorskip("dask.dataframe", reason="the dask extra is not installed")
-    pytest.importorskip("distributed", reason="the dask extra is not installed")
-    units = UnitRepository(synthetic.database)
-    spec = UnitFilter(session_ids=synthetic.session_ids[:2])
-    computed = units.dask_frame(spec, 3).compute(scheduler="synchronous")
-    assert json.loads(computed.attrs["ecephys_dal.filter"]) == spec.to_dict()
-    pd.testing.assert_frame_equal(units.from_attrs(computed.attrs), computed)

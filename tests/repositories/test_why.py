@@ -20,9 +20,9 @@ from ecephys_dal import (
     InvalidFilterError,
     ProbeFilter,
     Repository,
-    SessionFilter,
     SessionNwbRepository,
     SessionRepository,
+    TemplateFilter,
     UnitFilter,
     UnitRepository,
 )
@@ -280,11 +280,12 @@ def test_what_is_told_of_templates(
 
 
 def test_texts_of_the_database_do_not_become_html(synthetic: SyntheticLims) -> None:
-    sessions = SessionRepository(synthetic.database)
-    spec = SessionFilter(session_ids=[synthetic.session_ids[0]])
-    where = sessions.model.workflow_state != "<script>"
-    assert "<script>" not in sessions.why(synthetic.session_ids[0], where=where)._repr_html_()
-    assert "<script>" not in sessions.explain(spec, where=where)._repr_html_()
+    templates = TemplateRepository(synthetic.database)
+    spec = TemplateFilter(names=["<script>"])
+    for answer in (templates.why(int(templates.ids()[0]), spec), templates.explain(spec)):
+        assert "<script>" in str(answer)
+        assert "<script>" not in answer._repr_html_()
+        assert "&lt;script&gt;" in answer._repr_html_()
 
 
 def test_a_callers_engine_and_session_are_explained_too(synthetic: SyntheticLims) -> None:
