@@ -283,7 +283,6 @@ def test_texts_of_the_database_do_not_become_html(synthetic: SyntheticLims) -> N
     templates = TemplateRepository(synthetic.database)
     spec = TemplateFilter(names=["<script>"])
     for answer in (templates.why(int(templates.ids()[0]), spec), templates.explain(spec)):
-        assert "<script>" in str(answer)
         assert "<script>" not in answer._repr_html_()
         assert "&lt;script&gt;" in answer._repr_html_()
 
