@@ -6,7 +6,7 @@ from .artifacts import (
     DownloadReport,
     verify,
 )
-from .config import DbCredentials
+from .config import DatabaseSettings, DbCredentials
 from .database import Database
 from .errors import (
     ArtifactChangedError,
@@ -20,6 +20,7 @@ from .errors import (
     EcephysDalError,
     InvalidFilterError,
     NotExactlyOneError,
+    ReadOnlyError,
     RecordNotFoundError,
     SchemaMismatchError,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "ChannelRepository",
     "ConfigurationError",
     "Database",
+    "DatabaseSettings",
     "DatabaseUnavailableError",
     "DbCredentials",
     "DownloadReport",
@@ -87,6 +89,7 @@ __all__ = [
     "ProbeFilter",
     "ProbeLfpRepository",
     "ProbeRepository",
+    "ReadOnlyError",
     "RecordNotFoundError",
     "Repository",
     "SchemaMismatchError",

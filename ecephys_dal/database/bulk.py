@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine, Executable
     from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 
+    from ecephys_dal.config import DatabaseSettings
+
 __all__ = ["Bulk", "bulk_route"]
 
 _GLANCE = 0.1  # seconds
@@ -34,7 +36,9 @@ _QUOTE_ONLY = "ecephys_dal_quote_only"
 _ABANDONED: list[Any] = []  # for ever, one for each fork
 
 
-def bulk_route(engine: Engine, *, read_only: bool, shown: object) -> Bulk | None:
+def bulk_route(
+    engine: Engine, settings: DatabaseSettings, *, read_only: bool, shown: object
+) -> Bulk | None:
     """Return the bulk route to a database, or None where there is none.
 
     There is one to PostgreSQL, where psycopg2 quotes and the ``arrow`` extra is installed.
@@ -43,7 +47,7 @@ def bulk_route(engine: Engine, *, read_only: bool, shown: object) -> Bulk | None
     ----------
     engine : Engine
         Made by us, from a URL: what else an engine's maker told the driver can't be known.
-    read_only, shown
+    settings, read_only, shown
         As for `Bulk`.
 
     Returns
@@ -57,7 +61,7 @@ def bulk_route(engine: Engine, *, read_only: bool, shown: object) -> Bulk | None
         import pyarrow  # noqa: F401, PLC0415
     except ImportError:
         return None
-    return Bulk(engine, read_only=read_only, shown=shown)
+    return Bulk(engine, settings, read_only=read_only, shown=shown)
 
 
 class Bulk:
@@ -67,14 +71,19 @@ class Bulk:
     ----------
     engine : Engine
         Of psycopg2, which quotes the values of statements.
+    settings : DatabaseSettings
+        Of the connections.
     read_only : bool
         The connections can't write.
     shown : object
         What an error calls the database.
     """
 
-    def __init__(self, engine: Engine, *, read_only: bool, shown: object) -> None:
+    def __init__(
+        self, engine: Engine, settings: DatabaseSettings, *, read_only: bool, shown: object
+    ) -> None:
         self._engine = engine
+        self._settings = settings
         self._database = shown
         self._read_only = read_only
         event.listen(engine, "do_execute", _quote)
@@ -134,7 +143,11 @@ class Bulk:
 
         url = self._engine.url
         _, arguments = self._engine.dialect.create_connect_args(url)
-        settings = {**arguments, **connect_arguments(url), "client_encoding": "UTF8"}  # Arrow's
+        settings = {
+            **arguments,
+            **connect_arguments(url, self._settings),
+            "client_encoding": "UTF8",
+        }  # Arrow's
         connection = adbc.connect(make_dsn(**settings), autocommit=True)
         if self._read_only:
             try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, Engine
 from sqlalchemy.orm import Session
 
-from ecephys_dal.config import DbCredentials, password_from_env
+from ecephys_dal.config import DatabaseSettings, DbCredentials, password_from_env
 from ecephys_dal.database.bulk import Bulk, bulk_route
 from ecephys_dal.database.engine import limited_engine, make_engine
 from ecephys_dal.database.translation import translated_errors
@@ -41,6 +41,9 @@ class Database:
     bulk : bool
         Read large tables by the bulk route, where there is one; it needs connections that keep
         their settings, which some connection poolers do not.
+    settings : DatabaseSettings, optional
+        Timeouts, pool, TLS; without them those of the ``ECEPHYS_DAL_*`` variables. Of an engine of
+        the caller's, how it connects is the caller's.
 
     Notes
     -----
@@ -51,9 +54,15 @@ class Database:
     """
 
     def __init__(
-        self, where: str | URL | Engine, *, owned: bool = False, bulk: bool = True
+        self,
+        where: str | URL | Engine,
+        *,
+        owned: bool = False,
+        bulk: bool = True,
+        settings: DatabaseSettings | None = None,
     ) -> None:
         self.owned = owned
+        self.settings = DatabaseSettings.from_env() if settings is None else settings
         self._may_bulk = bulk
         self.url = cleaned(where.url) if isinstance(where, Engine) else parsed(where)
         self._use(where if isinstance(where, Engine) else None)
@@ -63,7 +72,7 @@ class Database:
         self.is_the_callers = given is not None
         self._pid = os.getpid()
         if given is None:
-            self.engine = make_engine(self.url, owned=self.owned)
+            self.engine = make_engine(self.url, self.settings, owned=self.owned)
         else:
             self.engine = given if self.owned else limited_engine(given)
 
@@ -80,7 +89,9 @@ class Database:
         )
 
     @classmethod
-    def from_credentials(cls, credentials: DbCredentials) -> Database:
+    def from_credentials(
+        cls, credentials: DbCredentials, *, settings: DatabaseSettings | None = None
+    ) -> Database:
         """Return the PostgreSQL database that these credentials open."""
         return cls(
             URL.create(
@@ -90,7 +101,8 @@ class Database:
                 host=credentials.host,
                 port=credentials.port,
                 database=credentials.dbname,
-            )
+            ),
+            settings=settings,
         )
 
     @contextmanager
@@ -141,7 +153,7 @@ class Database:
         # What the maker of a caller's engine told the driver beside the URL can't be known.
         if self.is_the_callers or not self._may_bulk:
             return None
-        return bulk_route(self.engine, read_only=not self.owned, shown=self)
+        return bulk_route(self.engine, self.settings, read_only=not self.owned, shown=self)
 
     def _leave_the_parents_connections(self) -> None:
         """After a fork, make connections of our own: two processes can't share a socket."""
@@ -177,10 +189,12 @@ class Database:
             "needs_password": self.url.password is not None,
             "owned": self.owned,
             "may_bulk": self._may_bulk,
+            "settings": self.settings,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         url: URL = state["url"]
         self.url = url.set(password=password_from_env()) if state["needs_password"] else url
         self.owned, self._may_bulk = state["owned"], state["may_bulk"]
+        self.settings = state["settings"]
         self._use(None)

@@ -15,22 +15,23 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
+    from ecephys_dal.config import DatabaseSettings
+
 __all__ = ["connect_arguments", "limited_engine", "make_engine"]
 
 # PostgreSQL's option must be known to the engine; other databases ignore it.
 _READ_ONLY = {"postgresql_readonly": True}
-_CONNECT_TIMEOUT = 10  # seconds; libpq would wait for minutes
 
 
-def make_engine(url: URL, *, owned: bool) -> Engine:
+def make_engine(url: URL, settings: DatabaseSettings, *, owned: bool) -> Engine:
     """Return an engine of our own, whose connections can't write unless the database is owned."""
     try:
         engine = create_engine(
             url,
             execution_options={} if owned else _READ_ONLY,
-            connect_args=connect_arguments(url),
+            connect_args=connect_arguments(url, settings),
             # A firewall or a restart may have cut an idle connection.
-            pool_pre_ping=url.get_backend_name() == "postgresql",
+            pool_pre_ping=settings.pre_ping and url.get_backend_name() == "postgresql",
         )
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationError(
@@ -43,10 +44,10 @@ def make_engine(url: URL, *, owned: bool) -> Engine:
     return engine
 
 
-def connect_arguments(url: URL) -> dict[str, Any]:
+def connect_arguments(url: URL, settings: DatabaseSettings) -> dict[str, Any]:
     """Return what a driver is told beside the URL."""
     waits = url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query
-    return {"connect_timeout": _CONNECT_TIMEOUT} if waits else {}
+    return {"connect_timeout": settings.connect_timeout} if waits else {}
 
 
 def limited_engine(engine: Engine) -> Engine:

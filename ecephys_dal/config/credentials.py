@@ -8,7 +8,7 @@ from typing import Any
 
 from ecephys_dal.errors import ConfigurationError
 
-__all__ = ["DbCredentials"]
+__all__ = ["DbCredentials", "password_from_env"]
 
 PASSWORD_VARIABLE = "LIMS_PASSWORD"  # noqa: S105 - the variable's name, not its value
 _VARIABLES = {
