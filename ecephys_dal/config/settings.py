@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, fields
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from ecephys_dal.errors import ConfigurationError, nearest_name
@@ -13,7 +12,7 @@ from ecephys_dal.errors import ConfigurationError, nearest_name
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["DatabaseSettings"]
+__all__ = ["DatabaseSettings", "options_from_env"]
 
 _PREFIX = "ECEPHYS_DAL_"
 _TRUTH = {"1": True, "true": True, "yes": True, "on": True}
@@ -132,10 +131,10 @@ class DatabaseSettings:
                 settings[name] = _check(name, kind, _parsed(kind, text), f"{variable}={text}")
         return cls(**settings)
 
-    @property
-    def default_application_name(self) -> str:
-        """What the server calls us unless it is told otherwise."""
-        return f"ecephys_dal/{version('ecephys_dal')}"
+
+def options_from_env() -> str:
+    """Return PGOPTIONS, which libpq would not read where it is told options of ours."""
+    return os.environ.get("PGOPTIONS", "")
 
 
 def _kinds() -> dict[str, str]:

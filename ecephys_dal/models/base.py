@@ -1,4 +1,4 @@
-"""What every model shares: the metadata, the column types and the look of a record."""
+"""What every model shares: metadata, column types, the look of a record, and that it is read."""
 
 from __future__ import annotations
 
@@ -16,11 +16,22 @@ from sqlalchemy import (
     MetaData,
     String,
     TypeDecorator,
+    event,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column, relationship
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    MappedColumn,
+    mapped_column,
+    object_session,
+    relationship,
+)
+
+from ecephys_dal.database.engine import is_owned
+from ecephys_dal.errors import ReadOnlyError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Dialect
+    from sqlalchemy import Connection, Dialect
 
 __all__ = [
     "Base",
@@ -108,3 +119,29 @@ class Base(DeclarativeBase):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(id={self.__dict__.get('id')})"
+
+
+def _refuse(connection: Connection, record: Base, done: str) -> None:
+    if not is_owned(connection):
+        raise ReadOnlyError(
+            f"{record!r} would be {done} by a flush, but LIMS is only read; expunge it from the ORM"
+            " session, or, if the database is your own, use one that is opened by"
+            " Database(url, owned=True)"
+        )
+
+
+@event.listens_for(Base, "before_insert", propagate=True)
+def _refuse_to_insert(_: Any, connection: Connection, record: Base) -> None:
+    _refuse(connection, record, "inserted")
+
+
+@event.listens_for(Base, "before_update", propagate=True)
+def _refuse_to_update(_: Any, connection: Connection, record: Base) -> None:
+    db = object_session(record)
+    if db is not None and db.is_modified(record):  # else it was set to what it had been
+        _refuse(connection, record, "changed")
+
+
+@event.listens_for(Base, "before_delete", propagate=True)
+def _refuse_to_delete(_: Any, connection: Connection, record: Base) -> None:
+    _refuse(connection, record, "deleted")
