@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Engine
@@ -17,7 +17,7 @@ from ecephys_dal.config import (
     password_from_env,
 )
 from ecephys_dal.database.bulk import Bulk, has_bulk_route
-from ecephys_dal.database.engine import given_engine, make_engine
+from ecephys_dal.database.engine import given_engine, guarded, make_engine
 from ecephys_dal.database.translation import translated_errors
 from ecephys_dal.database.url import cleaned, is_in_memory, parsed, without_secrets
 from ecephys_dal.errors import ConfigurationError
@@ -145,24 +145,11 @@ class Database:
         with (
             translated_errors(self),
             self.engine.connect() as connection,
-            self._guarded(connection),
+            guarded(connection) if self.is_the_callers and not self.owned else nullcontext(),
         ):
             yield connection
             if self.owned:
                 connection.commit()
-
-    @contextmanager
-    def _guarded(self, connection: Connection) -> Iterator[None]:
-        """Keep a connection of the caller's SQLite engine from writing as long as it is ours."""
-        if self.owned or not self.is_the_callers or connection.dialect.name != "sqlite":
-            yield
-            return
-        before = connection.exec_driver_sql("PRAGMA query_only").scalar_one()
-        connection.exec_driver_sql("PRAGMA query_only = ON")
-        try:
-            yield
-        finally:
-            connection.exec_driver_sql(f"PRAGMA query_only = {before}")
 
     def close(self) -> None:
         """Close the pooled connections, unless the engine is the caller's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
@@ -17,12 +18,14 @@ from ecephys_dal.database.url import is_in_memory
 from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import URL, Connection, Dialect, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
     from ecephys_dal.config import DatabaseSettings, Password
 
-__all__ = ["connect_arguments", "given_engine", "is_owned", "make_engine"]
+__all__ = ["connect_arguments", "given_engine", "guarded", "is_owned", "make_engine"]
 
 _OWNED = {"ecephys_dal_owned": True}
 # PostgreSQL's option must be known to the engine; other databases ignore it.
@@ -171,9 +174,36 @@ def given_engine(engine: Engine, *, owned: bool) -> Engine:
     return ours
 
 
-def is_owned(connection: Connection) -> bool:
-    """Tell whether a connection is one of a database that was opened as owned."""
-    return _OWNED.items() <= connection.get_execution_options().items()
+@contextmanager
+def guarded(connection: Connection) -> Iterator[None]:
+    """Keep a connection of a caller's engine from writing as long as it is ours.
+
+    Transactions of PostgreSQL do that already, but not where each statement is one of its own.
+
+    Parameters
+    ----------
+    connection : Connection
+        Afterwards as it was before.
+    """
+    if connection.dialect.name == "sqlite":
+        ask, tell = "PRAGMA query_only", "PRAGMA query_only = {}"
+    elif getattr(connection.connection.dbapi_connection, "autocommit", False):
+        name = "default_transaction_read_only"
+        ask, tell = f"SHOW {name}", f"SET {name} = {{}}"
+    else:
+        yield
+        return
+    before = connection.exec_driver_sql(ask).scalar_one()
+    connection.exec_driver_sql(tell.format("ON"))
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(tell.format(before))
+
+
+def is_owned(bind: Connection | Engine) -> bool:
+    """Tell whether what is reached here is a database that was opened as owned."""
+    return _OWNED.items() <= bind.get_execution_options().items()
 
 
 def _with_plain_values(

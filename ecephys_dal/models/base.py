@@ -22,8 +22,8 @@ from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
     MappedColumn,
+    Session,
     mapped_column,
-    object_session,
     relationship,
 )
 
@@ -31,7 +31,7 @@ from ecephys_dal.database.engine import is_owned
 from ecephys_dal.errors import ReadOnlyError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Dialect
+    from sqlalchemy import Dialect
 
 __all__ = [
     "Base",
@@ -121,27 +121,18 @@ class Base(DeclarativeBase):
         return f"{type(self).__name__}(id={self.__dict__.get('id')})"
 
 
-def _refuse(connection: Connection, record: Base, done: str) -> None:
-    if not is_owned(connection):
-        raise ReadOnlyError(
-            f"{record!r} would be {done} by a flush, but LIMS is only read; expunge it from the ORM"
-            " session, or, if the database is your own, use one that is opened by"
-            " Database(url, owned=True)"
-        )
-
-
-@event.listens_for(Base, "before_insert", propagate=True)
-def _refuse_to_insert(_: Any, connection: Connection, record: Base) -> None:
-    _refuse(connection, record, "inserted")
-
-
-@event.listens_for(Base, "before_update", propagate=True)
-def _refuse_to_update(_: Any, connection: Connection, record: Base) -> None:
-    db = object_session(record)
-    if db is not None and db.is_modified(record):  # else it was set to what it had been
-        _refuse(connection, record, "changed")
-
-
-@event.listens_for(Base, "before_delete", propagate=True)
-def _refuse_to_delete(_: Any, connection: Connection, record: Base) -> None:
-    _refuse(connection, record, "deleted")
+@event.listens_for(Session, "before_flush")
+def _refuse_to_write(db: Session, *_: Any) -> None:
+    """Refuse a flush that would write records of LIMS, before it asks or tells the database."""
+    for done, records in (("inserted", db.new), ("changed", db.dirty), ("deleted", db.deleted)):
+        for record in records:
+            if (
+                isinstance(record, Base)
+                and (done != "changed" or db.is_modified(record))
+                and not is_owned(db.get_bind(type(record)))
+            ):
+                raise ReadOnlyError(
+                    f"{record!r} would be {done} by a flush, but LIMS is only read; expunge it from"
+                    " the ORM session, or, if the database is your own, take one that is opened by"
+                    " Database(url, owned=True)"
+                )
