@@ -190,16 +190,19 @@ def _ahead(
 def _translated_errors(database: object) -> Iterator[None]:
     """Raise as ours the errors of ADBC that we have a word for, without the query."""
     import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
 
     try:
         yield
-    except (adbc.Error, OSError) as error:
+    except (adbc.Error, OSError, pa.ArrowException) as error:
         # The message quotes the query; what the server says stands behind. An answer that breaks
         # off is an OSError without a state.
         said = re.search(r"(?:ERROR|FATAL):\s+(.*)", str(error))
         reason = said[1] if said else str(error).partition("]")[2].partition("'")[0]
         lost = isinstance(error, (OSError, adbc.OperationalError))
-        ours = worded(reason, getattr(error, "sqlstate", None) or ("08" if lost else ""), database)
+        ours = worded(
+            reason, getattr(error, "sqlstate", None) or ("08" if lost else reason), database
+        )
         if ours is None:
             raise
         raise ours from error

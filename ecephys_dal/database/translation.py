@@ -27,8 +27,9 @@ _NOT_AS_EXPECTED = (
 )  # fmt: skip
 # SQLSTATE classes: connection, login, database, resources, shutdown; and SQLite's words.
 _UNREACHABLE = ("08", "28", "3D", "53", "57", "unable to open", "file is not a", "database is")
-# A write in a transaction that only reads; and SQLite's words.
-_WRITING = ("25006", "attempt to write")
+# A write in a transaction that only reads; and the words of SQLite, and of PostgreSQL where ADBC
+# gives no SQLSTATE.
+_WRITING = ("25006", "attempt to write", "cannot execute")
 
 
 @contextmanager
