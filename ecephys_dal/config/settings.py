@@ -128,7 +128,7 @@ class DatabaseSettings:
         for name, kind in kinds.items():
             text = os.environ.get(variable := f"{_PREFIX}{name.upper()}", "").strip()
             if text and name not in settings:
-                settings[name] = _check(name, kind, _parsed(kind, text), f"{variable}={text}")
+                settings[name] = _check(name, kind, _parsed(kind, text), f"{variable}={text!r}")
         return cls(**settings)
 
 
