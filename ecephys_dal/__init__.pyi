@@ -7,7 +7,7 @@ from .artifacts import (
     DownloadReport,
     verify,
 )
-from .config import DbCredentials
+from .config import DatabaseSettings, DbCredentials
 from .database import Database
 from .errors import (
     ArtifactChangedError,
@@ -21,6 +21,7 @@ from .errors import (
     EcephysDalError,
     InvalidFilterError,
     NotExactlyOneError,
+    ReadOnlyError,
     RecordNotFoundError,
     SchemaMismatchError,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "Check",
     "ConfigurationError",
     "Database",
+    "DatabaseSettings",
     "DatabaseUnavailableError",
     "DbCredentials",
     "DownloadReport",
@@ -100,6 +102,7 @@ __all__ = [
     "ProbeFilter",
     "ProbeLfpRepository",
     "ProbeRepository",
+    "ReadOnlyError",
     "RecordNotFoundError",
     "Repository",
     "SchemaMismatchError",

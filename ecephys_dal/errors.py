@@ -25,6 +25,7 @@ __all__ = [
     "EcephysDalError",
     "InvalidFilterError",
     "NotExactlyOneError",
+    "ReadOnlyError",
     "RecordNotFoundError",
     "SchemaMismatchError",
 ]
@@ -44,6 +45,10 @@ class InvalidFilterError(EcephysDalError, ValueError):
 
 class DatabaseUnavailableError(EcephysDalError):
     """The database could not be reached, or stopped answering."""
+
+
+class ReadOnlyError(EcephysDalError):
+    """A write was refused: LIMS is only read; the message says what would have been written."""
 
 
 class SchemaMismatchError(EcephysDalError):

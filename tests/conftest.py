@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 from ecephys_dal import Database
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.testing import SyntheticLims, build_synthetic_lims, using
+from tests.logins import Login, demanding_server
 
 hypothesis.settings.register_profile("ecephys_dal", deadline=None)  # machines are noisy
 hypothesis.settings.load_profile("ecephys_dal")
@@ -115,6 +116,13 @@ def release_folder() -> Path:
             f" this package, and not in {RELEASE}; name their folder by ECEPHYS_DAL_RELEASE"
         )
     return RELEASE
+
+
+@pytest.fixture(scope="session")
+def login() -> Iterator[Login]:
+    """A server that demands a password."""
+    with demanding_server() as found:
+        yield found
 
 
 @pytest.fixture(params=BACKENDS)

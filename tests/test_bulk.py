@@ -31,7 +31,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from ecephys_dal import Database, DatabaseUnavailableError, SchemaMismatchError, UnitRepository
+from ecephys_dal import (
+    Database,
+    DatabaseUnavailableError,
+    ReadOnlyError,
+    SchemaMismatchError,
+    UnitRepository,
+)
 
 pa = pytest.importorskip("pyarrow", reason="the arrow extra is not installed")
 adbc = pytest.importorskip(
@@ -83,7 +89,7 @@ def test_settings_of_the_url_hold_on_both_routes(postgres_url: str) -> None:
 
 def test_a_connection_can_only_read(database: Database) -> None:
     assert setting(database, "transaction_read_only") == "on"
-    with pytest.raises(adbc.Error, match="read-only"):
+    with pytest.raises(ReadOnlyError, match="read-only"):
         value(database, text("CREATE TABLE harm (id int)"))
     with database.connection() as connection:
         assert connection.execute(text("select to_regclass('harm')")).scalar_one() is None
@@ -175,7 +181,7 @@ def test_texts_arrive_whatever_encoding_the_url_names(postgres_url: str, encodin
 
 def test_a_pool_without_a_free_connection_is_said_in_our_words(database: Database) -> None:
     assert database.bulk is not None
-    pool = database.bulk._pool
+    pool = database.bulk.pool
     pool._timeout = 0.1
     with ExitStack() as held:
         for _ in range(pool.size() + pool._max_overflow):
@@ -195,7 +201,7 @@ def test_a_server_that_can_not_be_told_to_stop_hides_no_error(
     assert database.bulk is not None
     with pytest.raises(ZeroDivisionError), database.bulk.batches(select(literal(1))):
         1 / 0  # noqa: B018
-    assert database.bulk._pool.checkedout() == 0
+    assert database.bulk.pool.checkedout() == 0
 
 
 def test_threads_that_come_first_together_share_one_route(postgres_url: str) -> None:
@@ -225,7 +231,7 @@ def test_the_server_ends_what_nobody_reads(database: Database) -> None:
         next(batches)
         1 / 0  # noqa: B018
     assert eventually_none(database)
-    assert database.bulk._pool.checkedout() == 0
+    assert database.bulk.pool.checkedout() == 0
     assert value(database, select(literal(1))) == 1
 
 

@@ -19,6 +19,7 @@ from ecephys_dal import (
     Database,
     DatabaseUnavailableError,
     DbCredentials,
+    ReadOnlyError,
     SchemaMismatchError,
     SessionRepository,
 )
@@ -50,10 +51,10 @@ def test_an_owned_database_is_written_and_committed(owned: Database) -> None:
 
 def test_a_database_that_is_not_ours_cant_be_written(owned: Database) -> None:
     with Database(owned.url) as database:
-        with pytest.raises(DBAPIError, match=r"read-?only"), database.session() as db:
+        with pytest.raises(ReadOnlyError, match="Gender"), database.session() as db:
             db.add(Gender(id=1, name="F"))
             db.flush()
-        with pytest.raises(DBAPIError, match=r"read-?only"), database.connection() as connection:
+        with pytest.raises(ReadOnlyError, match=r"read-?only"), database.connection() as connection:
             connection.execute(text("DELETE FROM genders"))
     assert names(owned) == []
 
@@ -61,9 +62,9 @@ def test_a_database_that_is_not_ours_cant_be_written(owned: Database) -> None:
 def test_nothing_is_written_through_a_callers_engine(owned: Database) -> None:
     engine = create_engine(owned.url)
     database = Database(engine)
-    with pytest.raises(DBAPIError, match="read-?only"), database.connection() as connection:
+    with pytest.raises(ReadOnlyError, match="read-?only"), database.connection() as connection:
         connection.execute(text("DELETE FROM genders"))
-    with pytest.raises(DBAPIError, match="read-?only"), database.session() as db:
+    with pytest.raises(ReadOnlyError, match="Gender"), database.session() as db:
         db.add(Gender(id=1, name="F"))
         db.commit()
     with engine.begin() as connection:  # the caller's own use of it is as before

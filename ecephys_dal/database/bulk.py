@@ -10,54 +10,41 @@ import re
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
 
+from ecephys_dal.config import asked_password
 from ecephys_dal.database.engine import connect_arguments
+from ecephys_dal.database.forks import parted_by_a_fork
 from ecephys_dal.database.translation import translated_errors, worded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pyarrow as pa
-    from sqlalchemy import Engine, Executable
+    from sqlalchemy import URL, Executable
     from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 
-__all__ = ["Bulk", "bulk_route"]
+    from ecephys_dal.database.database import Database
+
+__all__ = ["Bulk", "has_bulk_route"]
 
 _GLANCE = 0.1  # seconds
 _SMALL = {"adbc.postgresql.batch_size_hint_bytes": str(2**18)}
 _QUOTE_ONLY = "ecephys_dal_quote_only"
-_ABANDONED: list[Any] = []  # for ever, one for each fork
 
 
-def bulk_route(engine: Engine, *, read_only: bool, shown: object) -> Bulk | None:
-    """Return the bulk route to a database, or None where there is none.
+def has_bulk_route(url: URL) -> bool:
+    """Tell whether there is a bulk route to a database.
 
     There is one to PostgreSQL, where psycopg2 quotes and the ``arrow`` extra is installed.
-
-    Parameters
-    ----------
-    engine : Engine
-        Made by us, from a URL: what else an engine's maker told the driver can't be known.
-    read_only, shown
-        As for `Bulk`.
-
-    Returns
-    -------
-    Bulk or None
     """
-    if engine.dialect.driver != "psycopg2":
-        return None
-    try:
-        import adbc_driver_postgresql.dbapi  # noqa: F401, PLC0415 - an extra, and slow to import
-        import pyarrow  # noqa: F401, PLC0415
-    except ImportError:
-        return None
-    return Bulk(engine, read_only=read_only, shown=shown)
+    extra = ("adbc_driver_postgresql", "pyarrow")
+    return url.drivername == "postgresql+psycopg2" and all(map(find_spec, extra))
 
 
 class Bulk:
@@ -65,21 +52,25 @@ class Bulk:
 
     Parameters
     ----------
-    engine : Engine
-        Of psycopg2, which quotes the values of statements.
-    read_only : bool
-        The connections can't write.
-    shown : object
-        What an error calls the database.
+    database : Database
+        Opened from a URL: what else the maker of an engine told the driver can't be known.
+    connections : int
+        How many there may be at once.
     """
 
-    def __init__(self, engine: Engine, *, read_only: bool, shown: object) -> None:
-        self._engine = engine
-        self._database = shown
-        self._read_only = read_only
-        event.listen(engine, "do_execute", _quote)
-        self._pool = QueuePool(self._connect, reset_on_return=None)
-        event.listen(self._pool, "checkout", _ping)
+    def __init__(self, database: Database, connections: int) -> None:
+        self._database = database
+        event.listen(database.engine, "do_execute", _quote)
+        self.pool = QueuePool(
+            self._connect,
+            pool_size=connections,
+            max_overflow=0,
+            timeout=database.settings.pool_timeout,
+            reset_on_return=None,
+        )
+        if database.settings.pre_ping:
+            event.listen(self.pool, "checkout", _ping)
+        parted_by_a_fork(self)
 
     @contextmanager
     def batches(
@@ -104,7 +95,7 @@ class Bulk:
         # last one is worked on, and Ctrl-C is heard meanwhile.
         with ThreadPoolExecutor(1, "ecephys_dal") as thread:
             asked = partial(_asked, thread, self._database)
-            connection = asked(self._pool.connect)
+            connection = asked(self.pool.connect)
             try:
                 cursor = connection.cursor()
                 if steady:
@@ -123,7 +114,7 @@ class Bulk:
 
     def _quoted(self, query: Executable) -> str:
         """Return the text of a query, its values quoted by psycopg2."""
-        with translated_errors(self._database), self._engine.connect() as connection:
+        with translated_errors(self._database), self._database.engine.connect() as connection:
             result = connection.execute(query, execution_options={_QUOTE_ONLY: True})
             statement: str = result.context.quoted  # type: ignore[attr-defined]
         return statement
@@ -132,27 +123,17 @@ class Bulk:
         import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
         from psycopg2.extensions import make_dsn  # noqa: PLC0415
 
-        url = self._engine.url
-        _, arguments = self._engine.dialect.create_connect_args(url)
-        settings = {**arguments, **connect_arguments(url), "client_encoding": "UTF8"}  # Arrow's
-        connection = adbc.connect(make_dsn(**settings), autocommit=True)
-        if self._read_only:
-            try:
-                with connection.cursor() as cursor:
-                    cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
-            except BaseException:
-                connection.close()
-                raise
-        return connection
-
-    def leave_to_parent(self) -> None:
-        """Forget the connections that another process made, without a word to the server."""
-        _ABANDONED.append(self._pool)  # if it were freed, it would close them for the parent too
-        self._pool = self._pool.recreate()
+        database = self._database
+        _, said = database.engine.dialect.create_connect_args(database.url)
+        settled = connect_arguments(database.url, database.settings, owned=database.owned)
+        arguments = {**said, **settled, "client_encoding": "UTF8"}  # Arrow's
+        if database.password is not None:
+            arguments["password"] = asked_password(database.password)
+        return adbc.connect(make_dsn(**arguments), autocommit=True)
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._pool.dispose()
+        self.pool.dispose()
 
 
 def _quote(
@@ -209,16 +190,19 @@ def _ahead(
 def _translated_errors(database: object) -> Iterator[None]:
     """Raise as ours the errors of ADBC that we have a word for, without the query."""
     import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
 
     try:
         yield
-    except (adbc.Error, OSError) as error:
+    except (adbc.Error, OSError, pa.ArrowException) as error:
         # The message quotes the query; what the server says stands behind. An answer that breaks
         # off is an OSError without a state.
         said = re.search(r"(?:ERROR|FATAL):\s+(.*)", str(error))
         reason = said[1] if said else str(error).partition("]")[2].partition("'")[0]
         lost = isinstance(error, (OSError, adbc.OperationalError))
-        ours = worded(reason, getattr(error, "sqlstate", None) or ("08" if lost else ""), database)
+        ours = worded(
+            reason, getattr(error, "sqlstate", None) or ("08" if lost else reason), database
+        )
         if ours is None:
             raise
         raise ours from error

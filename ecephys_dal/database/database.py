@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
-from functools import cached_property
-from threading import Lock
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Engine
 from sqlalchemy.orm import Session
 
-from ecephys_dal.config import DbCredentials, password_from_env
-from ecephys_dal.database.bulk import Bulk, bulk_route
-from ecephys_dal.database.engine import limited_engine, make_engine
+from ecephys_dal.config import (
+    DatabaseSettings,
+    DbCredentials,
+    Password,
+    function_of,
+    name_of,
+    password_from_env,
+)
+from ecephys_dal.database.bulk import Bulk, has_bulk_route
+from ecephys_dal.database.engine import given_engine, guarded, make_engine
 from ecephys_dal.database.translation import translated_errors
-from ecephys_dal.database.url import cleaned, parsed, without_secrets
+from ecephys_dal.database.url import cleaned, is_in_memory, parsed, shown, without_secrets
 from ecephys_dal.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,8 +29,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["Database"]
-
-_MAKING = Lock()
 
 
 class Database:
@@ -41,31 +43,64 @@ class Database:
     bulk : bool
         Read large tables by the bulk route, where there is one; it needs connections that keep
         their settings, which some connection poolers do not.
+    settings : DatabaseSettings, optional
+        Timeouts, pool, TLS; without them those of the ``ECEPHYS_DAL_*`` variables. Of an engine of
+        the caller's, how it connects is the caller's.
+    password : callable, optional
+        Asked for the password at each new connection, where passwords change.
+
+    Attributes
+    ----------
+    bulk : Bulk or None
+        The route for whole tables, where there is one; else `connection` serves for them too.
 
     Notes
     -----
     Nothing is connected until it is used; PostgreSQL is reached by psycopg2 unless the URL names
     another driver. A pickle holds no password: where there was one, it is read from LIMS_PASSWORD
-    when the pickle is loaded. Of an engine of the caller's a pickle keeps the URL alone. Whoever
-    made the engine closes it. A forked process makes connections of its own.
+    when the pickle is loaded, and a function is found by its name. Of an engine of the caller's a
+    pickle keeps the URL alone. Whoever made the engine closes it. A forked process makes
+    connections of its own.
     """
 
     def __init__(
-        self, where: str | URL | Engine, *, owned: bool = False, bulk: bool = True
+        self,
+        where: str | URL | Engine,
+        *,
+        owned: bool = False,
+        bulk: bool = True,
+        settings: DatabaseSettings | None = None,
+        password: Password | None = None,
     ) -> None:
         self.owned = owned
+        self.settings = _checked(settings)
+        self.password = password
         self._may_bulk = bulk
         self.url = cleaned(where.url) if isinstance(where, Engine) else parsed(where)
+        if password is not None and (isinstance(where, Engine) or not _needs(self.url, password)):
+            raise ConfigurationError(
+                "password is a function, for a URL of PostgreSQL that holds no password itself"
+            )
         self._use(where if isinstance(where, Engine) else None)
 
     def _use(self, given: Engine | None) -> None:
         """Read through the caller's engine, or through one of our own."""
         self.is_the_callers = given is not None
-        self._pid = os.getpid()
-        if given is None:
-            self.engine = make_engine(self.url, owned=self.owned)
-        else:
-            self.engine = given if self.owned else limited_engine(given)
+        self.bulk: Bulk | None = None
+        if given is not None:
+            self.engine = given_engine(given, owned=self.owned)
+            return
+        connections = self.settings.pool_size
+        for_bulk = connections // 2 if self._may_bulk and has_bulk_route(self.url) else 0
+        self.engine = make_engine(
+            self.url,
+            self.settings,
+            owned=self.owned,
+            connections=connections - for_bulk,
+            password=self.password,
+        )
+        if for_bulk:
+            self.bulk = Bulk(self, for_bulk)
 
     @classmethod
     def of(cls, where: Database | str | URL | Engine) -> Database:
@@ -80,18 +115,21 @@ class Database:
         )
 
     @classmethod
-    def from_credentials(cls, credentials: DbCredentials) -> Database:
+    def from_credentials(
+        cls, credentials: DbCredentials, *, settings: DatabaseSettings | None = None
+    ) -> Database:
         """Return the PostgreSQL database that these credentials open."""
-        return cls(
-            URL.create(
-                "postgresql+psycopg2",
-                username=credentials.user,
-                password=credentials.password or None,
-                host=credentials.host,
-                port=credentials.port,
-                database=credentials.dbname,
-            )
+        secret = credentials.password
+        text, function = (secret, None) if isinstance(secret, str) else (None, secret)
+        url = URL.create(
+            "postgresql+psycopg2",
+            username=credentials.user,
+            password=text or None,
+            host=credentials.host,
+            port=credentials.port,
+            database=credentials.dbname,
         )
+        return cls(url, settings=settings, password=function)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -104,59 +142,21 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Open a connection in a transaction; only an owned database is committed."""
-        self._leave_the_parents_connections()
         with (
             translated_errors(self),
             self.engine.connect() as connection,
-            self._guarded(connection),
+            guarded(connection) if self.is_the_callers and not self.owned else nullcontext(),
         ):
             yield connection
             if self.owned:
                 connection.commit()
 
-    @contextmanager
-    def _guarded(self, connection: Connection) -> Iterator[None]:
-        """Keep a connection of the caller's SQLite engine from writing as long as it is ours."""
-        if self.owned or not self.is_the_callers or connection.dialect.name != "sqlite":
-            yield
-            return
-        before = connection.exec_driver_sql("PRAGMA query_only").scalar_one()
-        connection.exec_driver_sql("PRAGMA query_only = ON")
-        try:
-            yield
-        finally:
-            connection.exec_driver_sql(f"PRAGMA query_only = {before}")
-
-    @property
-    def bulk(self) -> Bulk | None:
-        """The route for whole tables, where there is one; else `connection` serves for them too."""
-        self._leave_the_parents_connections()
-        if "_bulk" in self.__dict__:
-            return self._bulk
-        with _MAKING:  # of threads that come first together, one makes it
-            return self._bulk
-
-    @cached_property
-    def _bulk(self) -> Bulk | None:
-        # What the maker of a caller's engine told the driver beside the URL can't be known.
-        if self.is_the_callers or not self._may_bulk:
-            return None
-        return bulk_route(self.engine, read_only=not self.owned, shown=self)
-
-    def _leave_the_parents_connections(self) -> None:
-        """After a fork, make connections of our own: two processes can't share a socket."""
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            self.engine.dispose(close=False)
-            if (bulk := self.__dict__.get("_bulk")) is not None:
-                bulk.leave_to_parent()
-
     def close(self) -> None:
         """Close the pooled connections, unless the engine is the caller's."""
         if not self.is_the_callers:
             self.engine.dispose()
-            if (bulk := self.__dict__.get("_bulk")) is not None:
-                bulk.close()
+            if self.bulk is not None:
+                self.bulk.close()
 
     def __enter__(self) -> Self:
         return self
@@ -166,21 +166,40 @@ class Database:
 
     def __repr__(self) -> str:
         owned = ", owned=True" if self.owned else ""
-        shown = self.url.difference_update_query(list(self.url.query))
-        return f"Database({shown.render_as_string(hide_password=True)!r}{owned})"
+        return f"Database({shown(self.url)!r}{owned})"
 
     def __getstate__(self) -> dict[str, Any]:
-        if self.url.get_backend_name() == "sqlite" and self.url.database in (None, "", ":memory:"):
+        if is_in_memory(self.url):
             raise ConfigurationError("a database in memory can't be pickled; put it into a file")
         return {
             "url": without_secrets(self.url),
             "needs_password": self.url.password is not None,
+            "password": None if self.password is None else name_of(self.password),
             "owned": self.owned,
             "may_bulk": self._may_bulk,
+            "settings": self.settings,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         url: URL = state["url"]
         self.url = url.set(password=password_from_env()) if state["needs_password"] else url
+        self.password = None if state["password"] is None else function_of(state["password"])
         self.owned, self._may_bulk = state["owned"], state["may_bulk"]
+        self.settings = state["settings"]
         self._use(None)
+
+
+def _checked(settings: DatabaseSettings | None) -> DatabaseSettings:
+    if settings is None:
+        return DatabaseSettings.from_env()
+    if not isinstance(settings, DatabaseSettings):
+        raise ConfigurationError(
+            f"settings, a {type(settings).__name__}, are no DatabaseSettings;"
+            " DatabaseSettings.from_env(statement_timeout=60) makes them"
+        )
+    return settings
+
+
+def _needs(url: URL, password: object) -> bool:
+    """Tell whether a password can be asked for."""
+    return callable(password) and url.get_backend_name() == "postgresql" and not url.password

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from importlib.metadata import version
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,28 +12,57 @@ import numpy as np
 from sqlalchemy import create_engine, event
 from sqlalchemy.exc import NoSuchModuleError
 
+from ecephys_dal.config import asked_password, options_from_env
+from ecephys_dal.database.forks import parted_by_a_fork
+from ecephys_dal.database.url import is_in_memory
 from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, Engine
+    from collections.abc import Iterator
+
+    from sqlalchemy import URL, Connection, Dialect, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
-__all__ = ["connect_arguments", "limited_engine", "make_engine"]
+    from ecephys_dal.config import DatabaseSettings, Password
 
+__all__ = ["connect_arguments", "given_engine", "guarded", "is_owned", "make_engine"]
+
+_OWNED = {"ecephys_dal_owned": True}
 # PostgreSQL's option must be known to the engine; other databases ignore it.
 _READ_ONLY = {"postgresql_readonly": True}
-_CONNECT_TIMEOUT = 10  # seconds; libpq would wait for minutes
 
 
-def make_engine(url: URL, *, owned: bool) -> Engine:
-    """Return an engine of our own, whose connections can't write unless the database is owned."""
+def make_engine(
+    url: URL,
+    settings: DatabaseSettings,
+    *,
+    owned: bool,
+    connections: int,
+    password: Password | None = None,
+) -> Engine:
+    """Return an engine of our own, whose connections can't write unless the database is owned.
+
+    Parameters
+    ----------
+    url : URL
+        Of PostgreSQL or SQLite.
+    settings : DatabaseSettings
+        Of its connections.
+    owned : bool
+        Whether they may write.
+    connections : int
+        How many there may be at once.
+    password : callable, optional
+        Asked for the password at each new connection.
+    """
     try:
         engine = create_engine(
             url,
-            execution_options={} if owned else _READ_ONLY,
-            connect_args=connect_arguments(url),
+            execution_options=_OWNED if owned else _READ_ONLY,
+            connect_args=connect_arguments(url, settings, owned=owned),
             # A firewall or a restart may have cut an idle connection.
-            pool_pre_ping=url.get_backend_name() == "postgresql",
+            pool_pre_ping=settings.pre_ping and url.get_backend_name() == "postgresql",
+            **_limits(url, settings, connections),
         )
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationError(
@@ -39,21 +71,139 @@ def make_engine(url: URL, *, owned: bool) -> Engine:
         ) from error
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, owned=owned)
+    if password is not None:
+        _log_in_by(engine, password)
     event.listen(engine, "before_cursor_execute", _with_plain_values, retval=True)
+    if not is_in_memory(url):  # which a child has a copy of
+        parted_by_a_fork(engine)
     return engine
 
 
-def connect_arguments(url: URL) -> dict[str, Any]:
-    """Return what a driver is told beside the URL."""
-    waits = url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query
-    return {"connect_timeout": _CONNECT_TIMEOUT} if waits else {}
+def _limits(url: URL, settings: DatabaseSettings, connections: int) -> dict[str, Any]:
+    """Return the limits of a pool, where there is one: not of a database in memory."""
+    if is_in_memory(url):
+        return {}
+    return {
+        "pool_size": connections,
+        "max_overflow": 0,
+        "pool_timeout": settings.pool_timeout,
+    }
 
 
-def limited_engine(engine: Engine) -> Engine:
-    """Return the caller's engine as it is, but for our connections, which can't write."""
-    limited = engine.execution_options(**_READ_ONLY)
-    event.listen(limited, "before_cursor_execute", _with_plain_values, retval=True)
-    return limited
+def connect_arguments(url: URL, settings: DatabaseSettings, *, owned: bool) -> dict[str, Any]:
+    """Return what libpq is told beside the URL, and nothing that the URL says itself.
+
+    Parameters
+    ----------
+    url : URL
+        Of PostgreSQL; SQLite is told nothing.
+    settings : DatabaseSettings
+        Of the connections.
+    owned : bool
+        Whether they may write.
+
+    Returns
+    -------
+    dict
+        Names and values of libpq.
+    """
+    if url.get_backend_name() != "postgresql":
+        return {}
+    settled = {
+        "connect_timeout": settings.connect_timeout,
+        "keepalives_idle": settings.keepalives_idle,
+        "keepalives_interval": settings.keepalives_interval,
+        "keepalives_count": settings.keepalives_count,
+        "tcp_user_timeout": _milliseconds(settings.tcp_user_timeout),
+        "sslmode": settings.sslmode,
+        "sslrootcert": settings.sslrootcert,
+        "application_name": settings.application_name,
+        "fallback_application_name": f"ecephys_dal/{version('ecephys_dal')}",
+    }
+    unsaid = {
+        name: value
+        for name, value in settled.items()
+        if value is not None and name not in url.query
+    }
+    return {**unsaid, "options": _server_options(url, settings, owned=owned)}
+
+
+def _server_options(url: URL, settings: DatabaseSettings, *, owned: bool) -> str:
+    """Return what each connection sets at the server; of two values the last one holds."""
+    limits = {
+        "statement_timeout": settings.statement_timeout,
+        "lock_timeout": settings.lock_timeout,
+        "idle_in_transaction_session_timeout": settings.idle_in_transaction_timeout,
+    }
+    ours = [f"-c {name}={_milliseconds(limit or 0)}" for name, limit in limits.items()]  # 0: none
+    said = url.query.get("options", ())
+    theirs = [options_from_env(), *([said] if isinstance(said, str) else said)]
+    read_only = [] if owned else ["-c default_transaction_read_only=on"]
+    return " ".join([*ours, *filter(None, theirs), *read_only])
+
+
+def _milliseconds(seconds: float) -> int:
+    return ceil(1000 * seconds)
+
+
+def _log_in_by(engine: Engine, password: Password) -> None:
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Dialect, _: Any, arguments: Any, named: dict[str, Any]) -> Any:
+        return dialect.connect(*arguments, **{**named, "password": asked_password(password)})
+
+
+def given_engine(engine: Engine, *, owned: bool) -> Engine:
+    """Return the caller's engine as it is, but for our connections, which can't write.
+
+    Parameters
+    ----------
+    engine : Engine
+        The caller's.
+    owned : bool
+        Our connections may write.
+
+    Returns
+    -------
+    Engine
+        With the same pool.
+    """
+    if not is_in_memory(engine.url):
+        parted_by_a_fork(engine)
+    ours = engine.execution_options(**(_OWNED if owned else _READ_ONLY))
+    event.listen(ours, "before_cursor_execute", _with_plain_values, retval=True)
+    return ours
+
+
+@contextmanager
+def guarded(connection: Connection) -> Iterator[None]:
+    """Keep a connection of a caller's engine from writing as long as it is ours.
+
+    Transactions of PostgreSQL do that already, but not where each statement is one of its own.
+
+    Parameters
+    ----------
+    connection : Connection
+        Afterwards as it was before.
+    """
+    if connection.dialect.name == "sqlite":
+        ask, tell = "PRAGMA query_only", "PRAGMA query_only = {}"
+    elif getattr(connection.connection.dbapi_connection, "autocommit", False):
+        name = "default_transaction_read_only"
+        ask, tell = f"SHOW {name}", f"SET {name} = {{}}"
+    else:
+        yield
+        return
+    before = connection.exec_driver_sql(ask).scalar_one()
+    connection.exec_driver_sql(tell.format("ON"))
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(tell.format(before))
+
+
+def is_owned(bind: Connection | Engine) -> bool:
+    """Tell whether what is reached here is a database that was opened as owned."""
+    return _OWNED.items() <= bind.get_execution_options().items()
 
 
 def _with_plain_values(

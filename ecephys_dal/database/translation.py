@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from ecephys_dal.errors import DatabaseUnavailableError, EcephysDalError, SchemaMismatchError
+from ecephys_dal.errors import (
+    DatabaseUnavailableError,
+    EcephysDalError,
+    ReadOnlyError,
+    SchemaMismatchError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +27,9 @@ _NOT_AS_EXPECTED = (
 )  # fmt: skip
 # SQLSTATE classes: connection, login, database, resources, shutdown; and SQLite's words.
 _UNREACHABLE = ("08", "28", "3D", "53", "57", "unable to open", "file is not a", "database is")
+# A write in a transaction that only reads; and the words of SQLite, and of PostgreSQL where ADBC
+# gives no SQLSTATE.
+_WRITING = ("25006", "attempt to write", "cannot execute")
 
 
 @contextmanager
@@ -75,5 +83,10 @@ def worded(message: str, state: str, database: object) -> EcephysDalError | None
     if state.startswith(_UNREACHABLE):
         return DatabaseUnavailableError(
             f"{database} can't be asked: {reason}; check host, port, database, role and network"
+        )
+    if state.startswith(_WRITING):
+        return ReadOnlyError(
+            f"{database} is only read: {reason}; a database of your own that may be written to is"
+            " opened by Database(url, owned=True)"
         )
     return None

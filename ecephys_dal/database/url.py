@@ -7,7 +7,7 @@ from sqlalchemy.exc import ArgumentError
 
 from ecephys_dal.errors import ConfigurationError
 
-__all__ = ["cleaned", "parsed", "shown", "without_secrets"]
+__all__ = ["cleaned", "is_in_memory", "parsed", "shown", "without_secrets"]
 
 _SECRET_OPTIONS = ("password", "sslpassword")
 
@@ -36,6 +36,12 @@ def cleaned(url: URL) -> URL:
             raise ConfigurationError("the database URL has several passwords; leave one")
         url = url.set(password=password).difference_update_query(["password"])
     return url if url.password else _without_password(url)
+
+
+def is_in_memory(url: URL) -> bool:
+    """Tell whether the database is one that SQLite keeps in the memory of this process."""
+    unnamed = url.database in (None, "", ":memory:") or url.query.get("mode") == "memory"
+    return unnamed and url.get_backend_name() == "sqlite"
 
 
 def without_secrets(url: URL) -> URL:

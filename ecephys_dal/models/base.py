@@ -1,4 +1,4 @@
-"""What every model shares: the metadata, the column types and the look of a record."""
+"""What every model shares: metadata, column types, the look of a record, and that it is read."""
 
 from __future__ import annotations
 
@@ -16,8 +16,19 @@ from sqlalchemy import (
     MetaData,
     String,
     TypeDecorator,
+    event,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column, relationship
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    MappedColumn,
+    Session,
+    mapped_column,
+    relationship,
+)
+
+from ecephys_dal.database.engine import is_owned
+from ecephys_dal.errors import ReadOnlyError
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -108,3 +119,20 @@ class Base(DeclarativeBase):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(id={self.__dict__.get('id')})"
+
+
+@event.listens_for(Session, "before_flush")
+def _refuse_to_write(db: Session, *_: Any) -> None:
+    """Refuse a flush that would write records of LIMS, before it asks or tells the database."""
+    for done, records in (("inserted", db.new), ("changed", db.dirty), ("deleted", db.deleted)):
+        for record in records:
+            if (
+                isinstance(record, Base)
+                and (done != "changed" or db.is_modified(record))
+                and not is_owned(db.get_bind(type(record)))
+            ):
+                raise ReadOnlyError(
+                    f"{record!r} would be {done} by a flush, but LIMS is only read; expunge it from"
+                    " the ORM session, or, if the database is your own, take one that is opened by"
+                    " Database(url, owned=True)"
+                )

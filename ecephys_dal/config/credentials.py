@@ -6,9 +6,10 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from ecephys_dal.config.passwords import Password, function_of, name_of
 from ecephys_dal.errors import ConfigurationError
 
-__all__ = ["DbCredentials"]
+__all__ = ["DbCredentials", "password_from_env"]
 
 PASSWORD_VARIABLE = "LIMS_PASSWORD"  # noqa: S105 - the variable's name, not its value
 _VARIABLES = {
@@ -30,28 +31,38 @@ class DbCredentials:
         Database, role and server.
     port : int
         5432 unless told.
-    password : str
-        May be empty where the server trusts the role or libpq finds the password itself. It is
-        in no repr and no pickle, which reads LIMS_PASSWORD where it is loaded.
+    password : str or callable
+        May be empty where the server trusts the role or libpq finds the password itself. A
+        function is asked for it at each new connection. It is in no repr and no pickle, which
+        reads LIMS_PASSWORD where it is loaded, or finds the function by its name.
     """
 
     dbname: str
     user: str
     host: str
     port: int = 5432
-    password: str = field(default="", repr=False)
+    password: str | Password = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         missing = [name for name in ("dbname", "user", "host") if not getattr(self, name)]
         if missing:
             raise ConfigurationError(f"LIMS credentials lack {', '.join(missing)}")
+        if not (isinstance(self.password, str) or callable(self.password)):
+            raise ConfigurationError(
+                f"the password, a {type(self.password).__name__}, is neither text nor a function"
+            )
         object.__setattr__(self, "port", _port(self.port))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "password": bool(self.password)}
+        kept = name_of(self.password) if callable(self.password) else bool(self.password)
+        return {**self.__dict__, "password": kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        password = password_from_env() if state["password"] else ""
+        kept = state["password"]
+        if isinstance(kept, str):
+            password: str | Password = function_of(kept)
+        else:
+            password = password_from_env() if kept else ""
         self.__dict__.update({**state, "password": password})
 
     @classmethod
