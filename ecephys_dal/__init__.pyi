@@ -1,4 +1,4 @@
-from . import rules
+from . import doctor, rules
 from .artifacts import (
     Artifact,
     ArtifactClient,
@@ -120,6 +120,7 @@ __all__ = [
     "UnitRepository",
     "Why",
     "__version__",
+    "doctor",
     "rules",
     "split_published_at",
     "verify",

@@ -18,7 +18,7 @@ from ecephys_dal.errors import ArtifactTransferError
 if TYPE_CHECKING:
     from ecephys_dal.artifacts.settings import ArtifactSettings
 
-__all__ = ["answers_for", "longest_wait", "request"]
+__all__ = ["answer_of", "answers_for", "longest_wait", "request"]
 
 _NO_HEAD = frozenset({405, 501})
 
@@ -91,8 +91,43 @@ def answers_for(http: requests.Session, settings: ArtifactSettings, url: str) ->
     requests.ConnectionError
         If it can't be reached.
     """
-    interruption = Interruption()
-    once = partial(request, http, settings, origin=url, interruption=interruption)
+    try:
+        return answer_of(http, settings, url).status_code == 200
+    except requests.ConnectionError:
+        raise
+    except (requests.RequestException, HTTPError, ValueError, ArtifactTransferError, KeptWaiting):
+        return False
+
+
+def answer_of(
+    http: requests.Session,
+    settings: ArtifactSettings,
+    url: str,
+    method: str = "HEAD",
+    *,
+    wanted: dict[str, str] | None = None,
+    longest: float = math.inf,
+) -> requests.Response:
+    """Return the answer of the web application about a file, without its bytes.
+
+    Parameters
+    ----------
+    http, settings, longest
+        As for `request`.
+    url : str
+        The file.
+    method : {"HEAD", "GET"}
+        How to ask; a server that does not know HEAD is asked by GET.
+    wanted : dict of str to str, optional
+        Header fields of ours.
+
+    Returns
+    -------
+    requests.Response
+        That of where redirections lead; it is closed.
+    """
+    interruption, wanted = Interruption(), wanted or {}
+    once = partial(request, http, settings, origin=url, interruption=interruption, longest=longest)
     # A connection that was kept may have been closed meanwhile, which only its use shows.
     ask = retry(retry=retry_if_exception(_was_closed), stop=stop_after_attempt(2), reraise=True)(
         once
@@ -100,19 +135,16 @@ def answers_for(http: requests.Session, settings: ArtifactSettings, url: str) ->
     origin, hops = url, 0
     try:
         while True:
-            response = ask("HEAD", url, {})
-            response.raw.drain_conn()  # of nothing, but only then is the connection used again
-            if response.status_code in _NO_HEAD:
+            response = ask(method, url, wanted)
+            if method == "HEAD":
+                response.raw.drain_conn()  # of nothing, but only then is it used again
+            if method == "HEAD" and response.status_code in _NO_HEAD:
                 response.close()
-                response = ask("GET", url, {})
+                response = ask("GET", url, wanted)
             response.close()
             if not is_redirect(response.status_code, response.headers):
-                return response.status_code == 200
+                return response
             url, hops = next_url(origin, url, response.headers, hops), hops + 1
-    except requests.ConnectionError:
-        raise
-    except (requests.RequestException, HTTPError, ValueError, ArtifactTransferError, KeptWaiting):
-        return False
     finally:
         interruption.forget()
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ecephys_dal.artifacts.transfer import Transfer
     from ecephys_dal.errors import ArtifactCorruptError
 
-__all__ = ["Fetch"]
+__all__ = ["Fetch", "root_of"]
 
 
 class Fetch:
@@ -152,7 +152,7 @@ class Fetch:
             raise self.transfer.passing("sent no whole header in time") from error
         except (requests.ConnectionError, requests.Timeout) as error:
             self.interruption.check()
-            if isinstance(root := _root_of(error), ssl.SSLCertVerificationError):
+            if isinstance(root := root_of(error), ssl.SSLCertVerificationError):
                 raise permanent(
                     origin, f"shows a certificate that is not trusted: {root}"
                 ) from error
@@ -203,7 +203,7 @@ class Fetch:
             raise self.transfer.passing("sent nothing that could be used in time") from error
         except HTTPError as error:
             self.interruption.check()
-            raise self.transfer.passing(f"broke off ({_root_of(error)})") from error
+            raise self.transfer.passing(f"broke off ({root_of(error)})") from error
         self._seconds = time.perf_counter() - started
         return piece
 
@@ -215,7 +215,7 @@ def _error_of(state: RetryCallState) -> BaseException | None:
     return None if state.outcome is None else state.outcome.exception()
 
 
-def _root_of(error: BaseException) -> BaseException:
+def root_of(error: BaseException) -> BaseException:
     """Return what went wrong, of the layers that requests and urllib3 wrap around it."""
     while True:
         wrapped = [one for one in (*error.args[:1], error.__cause__) if isinstance(one, Exception)]

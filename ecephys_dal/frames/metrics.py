@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ecephys_dal.frames.pieces import Piece, Values
 
-__all__ = ["metric_columns"]
+__all__ = ["metric_columns", "unswapped"]
 
 
 def metric_columns(pieces: Iterable[Piece], key: str) -> tuple[list[FrameColumn], list[Piece]]:
@@ -107,10 +107,10 @@ def _bundle(unit_id: int, data: Any) -> dict[str, Any]:
             f"the metric bundle of unit {unit_id} is no JSON object but {data!r:.80};"
             " leave the unit out by unit_ids"
         )
-    return _unswapped(bundle) if "p_value_rf" in bundle else bundle
+    return unswapped(bundle) if "p_value_rf" in bundle else bundle
 
 
-def _unswapped(bundle: dict[str, Any]) -> dict[str, Any]:
+def unswapped(bundle: dict[str, Any]) -> dict[str, Any]:
     """Undo LIMS's exchange of a receptive field's p-value and of its being on screen."""
     p_value, on_screen = bundle["p_value_rf"], bundle.get("on_screen_rf")
     on_screen_is_number = isinstance(on_screen, (int, float)) and not isinstance(on_screen, bool)

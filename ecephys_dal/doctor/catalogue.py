@@ -1,0 +1,106 @@
+"""What tables and columns a database has, from its own catalogue."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlalchemy import inspect
+from sqlalchemy.engine import ObjectKind
+from sqlalchemy.exc import SAWarning
+
+from ecephys_dal.models import Base
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy.engine.interfaces import ReflectedColumn
+
+    from ecephys_dal.doctor.asking import Lims
+    from ecephys_dal.doctor.uses import Name
+
+__all__ = ["Catalogue", "read_catalogue"]
+
+# What the role may not read, of tables that unqualified names find; SQLite has no roles.
+_UNREADABLE = {
+    "postgresql": """
+        SELECT relname, attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+        WHERE relname = ANY (:names) AND pg_table_is_visible(pg_class.oid)
+            AND attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p', 'v', 'm', 'f')
+            AND NOT has_column_privilege(pg_class.oid, attnum, 'SELECT')
+    """
+}
+# In which schemas tables are that unqualified names don't find.
+_ELSEWHERE = {
+    "postgresql": """
+        SELECT relname, min(nspname::text) FROM pg_class
+        JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE relname = ANY (:names) AND relkind IN ('r', 'p', 'v', 'm', 'f')
+            AND NOT pg_table_is_visible(pg_class.oid) AND nspname NOT LIKE 'pg|_%' ESCAPE '|'
+        GROUP BY relname
+    """
+}
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The tables of the models, as the database has them.
+
+    Attributes
+    ----------
+    dialect : str
+        The kind of database.
+    columns : mapping
+        By the names of table and column, what is known of each column; views are tables too.
+    views : frozenset of str
+        Which of the tables are views.
+    others : tuple of str
+        The tables that the models do not have.
+    unreadable : frozenset of (str, str)
+        The columns that the role may not read.
+    elsewhere : mapping of str to str
+        A schema for each missing table that is there, where the connection does not look.
+    """
+
+    dialect: str
+    columns: Mapping[str, Mapping[str, ReflectedColumn]]
+    views: frozenset[str] = frozenset()
+    others: tuple[str, ...] = ()
+    unreadable: frozenset[Name] = frozenset()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+    def lacking(self, names: Iterable[Name]) -> list[str]:
+        """Return which of these columns can't be read, as ``table.column``, sorted."""
+        return sorted(
+            f"{table}.{column}"
+            for table, column in names
+            if column not in self.columns.get(table, ()) or (table, column) in self.unreadable
+        )
+
+
+def read_catalogue(lims: Lims) -> Catalogue:
+    """Read the catalogue, in a few statements however many tables there are."""
+    models = sorted(Base.metadata.tables)
+    with lims.connection() as connection, warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # of types that SQLAlchemy does not know
+        inspector = inspect(connection)
+        reflected = inspector.get_multi_columns(filter_names=models, kind=ObjectKind.ANY)
+        tables = set(inspector.get_table_names())
+        names = tables | set(inspector.get_view_names())
+    columns = {
+        table: {one["name"]: one for one in found} for (_, table), found in reflected.items()
+    }
+    missing = sorted(set(models) - columns.keys())
+    unreadable = lims.rows_by_dialect(_UNREADABLE, names=models)
+    elsewhere = [
+        tuple(row) for row in (lims.rows_by_dialect(_ELSEWHERE, names=missing) if missing else [])
+    ]
+    return Catalogue(
+        dialect=lims.database.engine.dialect.name,
+        columns=columns,
+        views=frozenset(columns.keys() - tables),
+        others=tuple(sorted(names - set(models))),
+        unreadable=frozenset((table, column) for table, column in unreadable),
+        elsewhere=dict(elsewhere),
+    )

@@ -1,0 +1,115 @@
+"""Look at everything, and whatever happens go on."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from contextlib import ExitStack
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from tqdm.auto import tqdm
+
+from ecephys_dal.artifacts import ArtifactClient, ArtifactSettings
+from ecephys_dal.database import Database
+from ecephys_dal.doctor.asking import Lims
+from ecephys_dal.doctor.assumptions import ASSUMPTIONS
+from ecephys_dal.doctor.findings import Examination
+from ecephys_dal.doctor.indexes import LOOK_AT_INDEXES
+from ecephys_dal.doctor.layout import LAYOUT
+from ecephys_dal.doctor.reaching import REACHING
+from ecephys_dal.doctor.samples import SAMPLES
+from ecephys_dal.doctor.web import Files
+from ecephys_dal.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import URL, Engine
+
+    from ecephys_dal.artifacts import AsyncArtifactClient
+    from ecephys_dal.doctor.checks import Check
+
+__all__ = ["examine"]
+
+_OF_DATABASE = (*REACHING, LAYOUT, LOOK_AT_INDEXES, *ASSUMPTIONS, *SAMPLES)
+
+
+def examine(
+    where: Database | Engine | URL | str,
+    app: ArtifactClient | AsyncArtifactClient | ArtifactSettings | None = None,
+    *,
+    file_id: int | None = None,
+    time_limit: float = 10.0,
+    progress: bool = True,
+) -> Examination:
+    """Look whether a LIMS is as the models, the rules and the downloads take for granted.
+
+    It only reads, and never raises for what is wrong with LIMS: that is what it returns.
+
+    Parameters
+    ----------
+    where : Database, Engine, URL or str
+        The database.
+    app : ArtifactClient, AsyncArtifactClient or ArtifactSettings, optional
+        The web application and the mounted file system, which are not looked at without it.
+    file_id : int, optional
+        The well-known file to ask for; the newest NWB file in force without it. None of its
+        content is read but a byte, and where it is mounted what tells its format.
+    time_limit : float
+        Seconds that a statement, and a request, may take at most.
+    progress : bool
+        Show a bar, on stderr or in a notebook.
+
+    Returns
+    -------
+    Examination
+        What was found; ``print`` it, or let a notebook show it.
+
+    Raises
+    ------
+    ConfigurationError
+        If an argument can't be meant.
+
+    Examples
+    --------
+    >>> examination = examine("sqlite:///lims.db", progress=False)  # doctest: +SKIP
+    >>> examination.ok  # doctest: +SKIP
+    True
+    """
+    if not time_limit > 0:
+        raise ConfigurationError(f"time_limit={time_limit!r} is no positive number of seconds")
+    started, examined_at = time.perf_counter(), dt.datetime.now(dt.timezone.utc)
+    with ExitStack() as opened:
+        database = Database.of(where)
+        if database is not where:
+            opened.callback(database.close)
+        checks = _OF_DATABASE
+        if app is not None:
+            client = app if isinstance(app, ArtifactClient) else _client_of(app)
+            if client is not app:
+                opened.callback(client.close)
+            checks += Files(client, file_id).checks()
+        lims = Lims(database, time_limit)
+        findings = [one for check in _shown(checks, progress) for one in check.run(lims)]
+    return Examination(
+        database=repr(database),
+        examined_at=examined_at.isoformat(timespec="seconds"),
+        seconds=time.perf_counter() - started,
+        version=version("ecephys_dal"),
+        findings=tuple(findings),
+    )
+
+
+def _client_of(app: object) -> ArtifactClient:
+    settings = app if isinstance(app, ArtifactSettings) else getattr(app, "settings", None)
+    if not isinstance(settings, ArtifactSettings):
+        raise ConfigurationError(
+            f"a {type(app).__name__} is no web application; give an ArtifactClient or"
+            " ArtifactSettings"
+        )
+    return ArtifactClient(settings)
+
+
+def _shown(checks: tuple[Check, ...], progress: bool) -> Iterable[Check]:
+    return tqdm(checks, desc="Examining LIMS", unit="check") if progress else checks
