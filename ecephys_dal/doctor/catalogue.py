@@ -10,6 +10,7 @@ from sqlalchemy import inspect
 from sqlalchemy.engine import ObjectKind
 from sqlalchemy.exc import SAWarning
 
+from ecephys_dal.doctor.families import fit_of
 from ecephys_dal.models import Base
 
 if TYPE_CHECKING:
@@ -70,13 +71,16 @@ class Catalogue:
     unreadable: frozenset[Name] = frozenset()
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
-    def lacking(self, names: Iterable[Name]) -> list[str]:
-        """Return which of these columns can't be read, as ``table.column``, sorted."""
-        return sorted(
-            f"{table}.{column}"
-            for table, column in names
-            if column not in self.columns.get(table, ()) or (table, column) in self.unreadable
-        )
+    def unusable(self, names: Iterable[Name]) -> list[str]:
+        """Return which of these columns can't be asked about, as ``table.column``, sorted."""
+        return sorted(".".join(name) for name in names if not self._is_usable(*name))
+
+    def _is_usable(self, table: str, column: str) -> bool:
+        found = self.columns.get(table, {}).get(column)
+        if found is None or (table, column) in self.unreadable:
+            return False
+        declared = Base.metadata.tables[table].columns[column].type
+        return fit_of(declared, found["type"], self.dialect) != "type_unfit"
 
 
 def read_catalogue(lims: Lims) -> Catalogue:

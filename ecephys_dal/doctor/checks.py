@@ -46,10 +46,10 @@ class Check:
         """Return what was found, what is well, or why neither is known."""
         if self.of_database and lims.lost:
             return []
-        lacking = lims.catalogue.lacking(self.needs) if lims.catalogue else []
-        if lacking:
-            listed = ", ".join(lacking)
-            return [self._unknown("check_skipped", f"it needs {listed}, which can't be read")]
+        unusable = lims.catalogue.unusable(self.needs) if lims.catalogue else []
+        if unusable:
+            listed = ", ".join(unusable)
+            return [self._unknown("check_skipped", f"it needs {listed}, of which see above")]
         try:
             found = list(self.find(lims))
         except Exception as error:  # whatever a sick LIMS makes of a question

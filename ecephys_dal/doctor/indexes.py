@@ -88,7 +88,7 @@ def _find(lims: Lims) -> Iterator[Finding]:
     for wanted in INDEXES:
         table, column = wanted.name
         known = lims.catalogue is None or (
-            table not in lims.catalogue.views and not lims.catalogue.lacking([wanted.name])
+            table not in lims.catalogue.views and not lims.catalogue.unusable([wanted.name])
         )
         if known and wanted.name not in there:
             code = "index_missing_small" if wanted.is_small else "index_missing"

@@ -77,8 +77,9 @@ _LAYOUT = (
     Kind(
         "type_unfit",
         "error",
-        "The column has a type that comparisons or tables can't cope with.",
-        "Make a view that casts it to the type that the models expect.",
+        "The column has a type of another kind: comparisons with it fail, or tables hold something"
+        " else.",
+        "Make a view that casts it to the type that the models declare.",
         unneeded="warning",
     ),
     Kind(

@@ -55,7 +55,7 @@ def _missing_table(table: Table, catalogue: Catalogue, renamed: set[str]) -> Fin
         return Finding.of("table_renamed", table.name, message, users=users)
     schema = catalogue.elsewhere.get(table.name)
     message = f"there is no {table.name}" + (
-        f", but one in the schema {schema}, which is not on the search_path" if schema else ""
+        f", but one in the schema {schema}, where the connection does not look" if schema else ""
     )
     return Finding.of("table_missing", table.name, message, users=users)
 
