@@ -104,5 +104,3 @@ def found(examination: Examination) -> Findings:
 
 def examined(url: str, **options: object) -> Examination:
     return examine(url, progress=False, **options)
-
-
