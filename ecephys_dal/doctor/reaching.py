@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, inspect, select
 
 from ecephys_dal.doctor.checks import Check
 from ecephys_dal.doctor.findings import Finding
@@ -49,6 +49,7 @@ def _reach(lims: Lims) -> Iterator[Finding]:
         dialect = connection.dialect
         version = ".".join(map(str, dialect.server_version_info or ()))
         latency = median(_round_trip(connection) for _ in range(_ROUND_TRIPS)) * 1000
+        inspect(connection).has_table("ecephys_sessions")  # for SQLite opens no file before that
     role = _role(lims)[0]
     facts: dict[str, Any] = {
         "dialect": dialect.name,

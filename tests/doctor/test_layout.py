@@ -155,26 +155,34 @@ def test_the_catalogue_is_read_in_a_few_statements(healthy):
             database.engine, "before_cursor_execute", lambda *args: statements.append(args[2])
         )
         read_catalogue(Lims(database, 10))
-    assert len(statements) < 15
+    assert len(statements) < 8
 
 
-# What a column is changed to, and the reference that stands in the way.
-SERVE = [
-    (UnitRepository, "ecephys_units", "snr", "numeric"),
-    (UnitRepository, "ecephys_units", "snr", "real"),
-    (UnitRepository, "ecephys_units", "id", "numeric"),
-    (UnitRepository, "ecephys_units", "ecephys_channel_id", "double precision"),
-    (UnitRepository, "ecephys_units", "quality", "char(9)"),
-    (ChannelRepository, "ecephys_channels", "local_index", "smallint"),
-    (ChannelRepository, "ecephys_channels", "local_index", "numeric"),
-    (ProbeRepository, "ecephys_probes", "air_channel_index", "double precision"),
-    (SessionRepository, "ages", "days", "int"),
-    (SessionRepository, "ecephys_sessions", "published_at", "date"),
-    (SessionRepository, "ecephys_sessions", "published_at", "timestamptz"),
-    (SessionRepository, "ecephys_sessions", "date_of_acquisition", "timestamptz"),
-    (UnitMetricRepository, "ecephys_unit_metric_bundles", "data", "jsonb"),
-    (UnitMetricRepository, "ecephys_unit_metric_bundles", "data", "text"),
-]
+# What columns of a table are changed to, one after the other.
+SERVE = {
+    UnitRepository: [
+        ("ecephys_units", "snr", "numeric"),
+        ("ecephys_units", "snr", "real"),
+        ("ecephys_units", "id", "numeric"),
+        ("ecephys_units", "ecephys_channel_id", "double precision"),
+        ("ecephys_units", "quality", "char(9)"),
+    ],
+    ChannelRepository: [
+        ("ecephys_channels", "local_index", "smallint"),
+        ("ecephys_channels", "local_index", "numeric"),
+    ],
+    ProbeRepository: [("ecephys_probes", "air_channel_index", "double precision")],
+    SessionRepository: [
+        ("ages", "days", "int"),
+        ("ecephys_sessions", "published_at", "date"),
+        ("ecephys_sessions", "published_at", "timestamptz"),
+        ("ecephys_sessions", "date_of_acquisition", "timestamptz"),
+    ],
+    UnitMetricRepository: [
+        ("ecephys_unit_metric_bundles", "data", "jsonb"),
+        ("ecephys_unit_metric_bundles", "data", "text"),
+    ],
+}
 REFERENCES = [
     f"ALTER TABLE {table} DROP CONSTRAINT fk_{table}_{column}"
     for table, column in (
@@ -184,22 +192,24 @@ REFERENCES = [
 ]
 
 
-@pytest.mark.parametrize(("repository", "table", "column", "new"), SERVE)
-def test_a_type_that_is_said_to_serve_serves(repository, table, column, new, copied):
+@pytest.mark.parametrize("repository", SERVE, ids=lambda repository: repository.__name__)
+def test_types_that_are_said_to_serve_serve(repository, copied):
     url = copied("postgresql", REFERENCES)
     frames = {bulk: frame_of(repository, url, bulk) for bulk in (True, False)}
-    changed = f"ALTER TABLE {table} ALTER {column} TYPE {new} USING {column}::{new}"
-    run(url, ["SET TIME ZONE 'UTC'", changed])
-    told = {one.severity for one in examined(url).findings if one.subject == f"{table}.{column}"}
-    assert told <= {"info", "ok"}
-    for bulk, before in frames.items():
-        after = frame_of(repository, url, bulk)
-        assert len(after) == 1
-        if new == "char(9)":  # which the server fills with blanks
-            after["quality"] = after["quality"].str.rstrip()
-        pd.testing.assert_frame_equal(after, before, rtol=1e-6, check_like=True)
+    for table, column, new in SERVE[repository]:
+        changed = f"ALTER TABLE {table} ALTER {column} TYPE {new} USING {column}::{new}"
+        run(url, ["SET TIME ZONE 'UTC'", changed])
+        subject = f"{table}.{column}"
+        told = {one.severity for one in examined(url).findings if one.subject == subject}
+        assert told <= {"info", "ok"}, new
+        for bulk, before in frames.items():
+            after = frame_of(repository, url, bulk)
+            assert len(after) == 1
+            pd.testing.assert_frame_equal(after, before, rtol=1e-6, check_like=True)
 
 
 def frame_of(repository, url, bulk):
     with Database(url, bulk=bulk) as database:
-        return repository(database).frame()
+        frame = repository(database).frame()
+    # The server fills a char(n) with blanks.
+    return frame.apply(lambda column: column.str.rstrip() if column.name == "quality" else column)

@@ -1,0 +1,71 @@
+"""Which methods need which columns, by the repositories' own statements."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import suppress
+
+import pytest
+
+from ecephys_dal import ArtifactClient, EcephysProjectApi, EcephysProjectLimsApi, repositories
+from ecephys_dal.doctor.uses import METHODS, users_of
+from ecephys_dal.errors import EcephysDalError
+from ecephys_dal.facade.files import FileMethods
+from ecephys_dal.repositories.statement import Statement
+
+ARGUMENTS = {
+    "get_session_data": (1,),
+    "get_probe_lfp_data": (1,),
+    "get_natural_movie_template": (1,),
+    "get_natural_scene_template": (1,),
+    "get_file": (1,),
+}
+NAMED = {"locate": {"session_id": 1, "type": "EcephysNwb"}}
+
+
+def test_every_method_of_the_facade_is_known():
+    of_files = {name for name, _ in inspect.getmembers(FileMethods, inspect.isfunction)}
+    wanted = EcephysProjectApi.__abstractmethods__ | {
+        name for name in of_files if not name.startswith("_")
+    }
+    assert METHODS.keys() == wanted
+
+
+def test_every_repository_is_known():
+    asked = {repository.__name__ for repository, _ in METHODS.values()}
+    assert asked == set(repositories.__all__) - {"Repository"}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_asks_the_repository_that_is_said(name, healthy, monkeypatch):
+    asked, original = [], Statement.select
+
+    def select(self, *args, **kwargs):
+        asked.append(type(self))
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(Statement, "select", select)
+    api = EcephysProjectLimsApi(healthy("sqlite"), ArtifactClient())
+    with api, suppress(EcephysDalError):  # there is no such record
+        getattr(api, name)(*ARGUMENTS.get(name, ()), **NAMED.get(name, {}))
+    assert set(asked) == {METHODS[name][0]}
+
+
+@pytest.mark.parametrize(
+    ("column", "methods"),
+    [
+        ("ecephys_units.snr", {"get_units"}),
+        ("ecephys_units.cluster_ids", set()),
+        ("donors.full_genotype", {"get_sessions"}),
+        ("structures.acronym", {"get_channels"}),
+        ("ecephys_sessions.stimulus_name", {"get_sessions", "get_unit_analysis_metrics"}),
+        ("users.login", set()),
+    ],
+)
+def test_a_column_is_needed_by_what_names_it(column, methods):
+    assert set(users_of([tuple(column.split("."))]).methods) == methods
+
+
+def test_a_column_that_only_records_have_is_needed_by_these():
+    users = users_of([("ecephys_units", "cluster_ids")])
+    assert users.outputs == ("UnitRepository.entities",)
