@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import data_model
+import doctor_tables
 
 from ecephys_dal.repositories import REPOSITORIES
 from ecephys_dal.rules import RULES
@@ -28,19 +29,26 @@ def rules() -> Iterator[str]:
     yield ""
 
 
-PARTS: dict[str, tuple[str, Callable[[], Iterator[str]]]] = {
-    "data-model.md": ("the models", data_model.generated),
-    "rules.md": ("the rules", rules),
+# The generated parts of each page, by what they are generated from.
+PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
+    "data-model.md": {"the models": data_model.generated},
+    "doctor.md": {
+        "the kinds of findings": doctor_tables.kinds,
+        "the wanted indexes": doctor_tables.indexes,
+    },
+    "rules.md": {"the rules": rules},
 }
 
 
 def page(name: str) -> str:
     """Return a page as it should be: what is written by hand, and what is generated."""
-    source, generated = PARTS[name]
-    begin, end = (f"<!-- generated from {source}: {edge} -->" for edge in ("begin", "end"))
-    before, _, rest = (DOCS / name).read_text(encoding="utf-8").partition(begin)
-    _, _, after = rest.partition(end)
-    return "\n".join([f"{before}{begin}", "", *generated(), f"{end}{after}"])
+    text = (DOCS / name).read_text(encoding="utf-8")
+    for source, generated in PARTS[name].items():
+        begin, end = (f"<!-- generated from {source}: {edge} -->" for edge in ("begin", "end"))
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = "\n".join([f"{before}{begin}", "", *generated(), f"{end}{after}"])
+    return text
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy import Column, Select, func, not_, or_, select
 from sqlalchemy.sql import visitors
 
 from ecephys_dal.doctor.rows import Assumption
-from ecephys_dal.doctor.uses import METHODS, name_of
+from ecephys_dal.doctor.uses import name_of
 from ecephys_dal.models import (
     Age,
     Base,
@@ -30,6 +30,7 @@ from ecephys_dal.repositories import (
     SessionRepository,
     TemplateRepository,
 )
+from ecephys_dal.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,12 +146,11 @@ def _of_records() -> Iterator[Assumption]:
     yield Assumption("sampling_rate_zero", _RATES, "probes", probes.where(zero))
 
 
-_RULES = {rule.name: rule for repository, _ in METHODS.values() for rule in repository.rules}
-RULE_COLUMNS = frozenset(name_of(one) for rule in _RULES.values() for one in _columns_of(rule))
+RULE_COLUMNS = frozenset(name_of(one) for rule in RULES for one in _columns_of(rule))
 ASSUMPTIONS = tuple(
     assumption.check()
     for assumption in (
-        *map(_undecided, _RULES.values()),
+        *map(_undecided, RULES),
         *_without_parent(),
         *_of_records(),
         *_of_files(),

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ecephys_dal.display import html_table
 from ecephys_dal.doctor.kind import SEVERITIES, Severity
 from ecephys_dal.doctor.kinds import KINDS
 
@@ -193,9 +194,5 @@ class Examination:
         return "\n".join([self._summary(), *told, f"OK, none of these: {rest}"])
 
     def _repr_html_(self) -> str:
-        heads = "".join(f"<th>{name}</th>" for name in _HEADINGS)
-        rows = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in one.cells())}</tr>"
-            for one in self._worst_first()
-        )
-        return f"<p>{escape(self._summary())}</p><table><tr>{heads}</tr>{rows}</table>"
+        table = html_table(_HEADINGS, [one.cells() for one in self._worst_first()])
+        return f"<p>{escape(self._summary())}</p>{table}"

@@ -148,15 +148,15 @@ _FILES = (
     Kind(
         "ranges_missing",
         "warning",
-        "The server gives no ranges of files: a transfer that breaks off begins anew, and"
+        "The server gives no ranges of files: a download that breaks off begins anew, and"
         " open_artifact() does not work.",
         "Prefer a mounted file system, or ask for a server that honours Range.",
     ),
     Kind(
         "etag_missing",
         "warning",
-        "The server sends no strong ETag, so parts of two versions can't be told apart: nothing"
-        " is resumed, and open_artifact() does not work.",
+        "The server sends no strong ETag, so parts of two versions can't be told apart: no"
+        " download is resumed, and open_artifact() does not work.",
         "Prefer a mounted file system, or ask for a server that sends one.",
     ),
     Kind(

@@ -111,7 +111,7 @@ ROWS = (
     Kind(
         "published_with_time",
         "info",
-        "A session was published in the middle of a day, so published_at=<that day> leaves it out:"
+        "A session was published in the middle of a day, so published_at of that day leaves it out:"
         " the comparison is with midnight.",
         "Ask for the day after.",
     ),

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql.base import PGCompiler
 from ecephys_dal.database import Database
 from ecephys_dal.filters.fields import Day, IdRange, Ids, Names
 from ecephys_dal.repositories import (
+    REPOSITORIES,
     ChannelRepository,
     FileRepository,
     IsiExperimentRepository,
@@ -135,7 +136,7 @@ def _needs() -> Mapping[str, frozenset[Name]]:
     """Return the columns that each output of each repository needs."""
     needs: dict[str, frozenset[Name]] = {}
     nowhere = Database("sqlite://")
-    for asked in dict.fromkeys(repository for repository, _ in METHODS.values()):
+    for asked in REPOSITORIES.values():
         repository, spec = asked(nowhere), _full_spec(asked.filter_type)
         table = repository._table(spec, ())  # noqa: SLF001 - the statement of its frame
         records = repository.select(spec).options(*asked.load)
@@ -150,6 +151,6 @@ def _output(repository: type[Repository[Any, Any]], output: str) -> str:
 
 def _full_spec(filter_type: type[Filter]) -> Filter:
     """Return a filter with a condition in every field, so that all of its WHERE is there."""
+    names = {field.name for field in fields(filter_type)} - {"without_rules"}
     hints = get_type_hints(filter_type, include_extras=True)
-    kinds = {field.name: hints[field.name] for field in fields(filter_type)}
-    return filter_type(**{name: _A_VALUE[kind] for name, kind in kinds.items() if kind in _A_VALUE})
+    return filter_type(**{name: _A_VALUE[hints[name]] for name in names})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-
 import pytest
 from documentation import ROOT, blocks
 from sqlalchemy import create_engine, text
@@ -16,10 +14,8 @@ PAGE = ROOT / "docs" / "doctor.md"
 PRESENT, MAKE = (one.text for one in blocks(PAGE, "sql"))
 
 
-def test_the_generated_tables_are_what_the_doctor_declares():
-    script = runpy.run_path(str(ROOT / "docs" / "generate_doctor.py"))
+def test_every_kind_of_finding_is_explained():
     page = PAGE.read_text(encoding="utf-8")
-    assert script["page"]() == page
     assert all(f"| `{code}` | {kind.severity}" in page for code, kind in KINDS.items())
 
 

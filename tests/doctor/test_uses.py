@@ -7,10 +7,11 @@ from contextlib import suppress
 
 import pytest
 
-from ecephys_dal import ArtifactClient, EcephysProjectApi, EcephysProjectLimsApi, repositories
+from ecephys_dal import ArtifactClient, EcephysProjectApi, EcephysProjectLimsApi
 from ecephys_dal.doctor.uses import METHODS, users_of
 from ecephys_dal.errors import EcephysDalError
 from ecephys_dal.facade.files import FileMethods
+from ecephys_dal.repositories import REPOSITORIES, AnalysisRunRepository
 from ecephys_dal.repositories.statement import Statement
 
 ARGUMENTS = {
@@ -32,8 +33,11 @@ def test_every_method_of_the_facade_is_known():
 
 
 def test_every_repository_is_known():
-    asked = {repository.__name__ for repository, _ in METHODS.values()}
-    assert asked == set(repositories.__all__) - {"Repository"}
+    asked = {repository for repository, _ in METHODS.values()}
+    assert set(REPOSITORIES.values()) - asked == {AnalysisRunRepository}
+    users = users_of([("ecephys_analysis_runs", "job_strategy_class")])
+    assert users.methods == ()
+    assert "AnalysisRunRepository.frame" in users.outputs
 
 
 @pytest.mark.parametrize("name", METHODS)
