@@ -47,7 +47,7 @@ class Finding:
     outputs : tuple of str
         The outputs of repositories that need it, such as ``UnitRepository.frame``.
     count : int or None
-        How many records are so; no more than 1,001 are counted.
+        How many records are so; of more than 1,000 it is 1,000.
     examples : tuple of int
         The ids of some of these records.
     facts : mapping

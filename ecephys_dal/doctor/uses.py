@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql.base import PGCompiler
+from sqlalchemy.orm import Session
 
-from ecephys_dal.database import Database
 from ecephys_dal.filters.fields import Day, IdRange, Ids, Names
 from ecephys_dal.repositories import (
     REPOSITORIES,
@@ -135,7 +135,7 @@ def name_of(column: ColumnElement[Any] | Any) -> Name:
 def _needs() -> Mapping[str, frozenset[Name]]:
     """Return the columns that each output of each repository needs."""
     needs: dict[str, frozenset[Name]] = {}
-    nowhere = Database("sqlite://")
+    nowhere = Session()  # statements are only built
     for asked in REPOSITORIES.values():
         repository, spec = asked(nowhere), _full_spec(asked.filter_type)
         table = repository._table(spec, ())  # noqa: SLF001 - the statement of its frame

@@ -24,7 +24,7 @@ from ecephys_dal.artifacts.interruption import KeptWaiting
 from ecephys_dal.artifacts.local import check_content
 from ecephys_dal.doctor.checks import Check
 from ecephys_dal.doctor.findings import Finding
-from ecephys_dal.doctor.uses import FILE_METHODS, Users
+from ecephys_dal.doctor.uses import FILE_METHODS, Users, columns_of
 from ecephys_dal.errors import ArtifactCorruptError, ArtifactTransferError
 from ecephys_dal.models import WellKnownFile
 from ecephys_dal.repositories import SessionNwbRepository
@@ -41,6 +41,12 @@ __all__ = ["Files"]
 _USERS = Users(FILE_METHODS)
 _IDENTITY = {"Accept-Encoding": "identity"}
 _A_BYTE = {"Range": "bytes=0-0", **_IDENTITY}
+_NEWEST = SessionNwbRepository.visible().with_only_columns(
+    func.max(WellKnownFile.id), maintain_column_froms=True
+)
+_RECORD = select(
+    WellKnownFile.id, WellKnownFile.filename, WellKnownFile.storage_directory, WellKnownFile.size
+)
 
 
 class Files:
@@ -62,8 +68,11 @@ class Files:
 
     def checks(self) -> tuple[Check, ...]:
         """Return what is to be looked at, in this order."""
+        needs = columns_of(_RECORD) | (
+            columns_of(_NEWEST) if self._file_id is None else frozenset()
+        )
         return (
-            Check("well_known_files", ("file_unknown",), self._choose),
+            Check("well_known_files", ("file_unknown",), self._choose, needs),
             Check("the web application", (), self._ask, of_database=False),
             Check("the mounted file system", (), self._look, of_database=False),
         )
@@ -72,12 +81,8 @@ class Files:
         """Find the record of the file."""
         wanted = self._file_id
         if wanted is None:
-            newest = func.max(WellKnownFile.id)
-            files = SessionNwbRepository.visible()
-            wanted = lims.rows(files.with_only_columns(newest, maintain_column_froms=True))[0][0]
-        columns = WellKnownFile.__table__.c
-        record = columns.id, columns.filename, columns.storage_directory, columns.size
-        found = lims.rows(select(*record).where(columns.id == wanted))
+            wanted = lims.rows(_NEWEST)[0][0]
+        found = lims.rows(_RECORD.where(WellKnownFile.id == wanted))
         if found:
             self._artifact = locate(WellKnownFile(**found[0]._asdict()))
         else:

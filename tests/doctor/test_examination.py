@@ -7,11 +7,12 @@ import sys
 import time
 
 import pytest
-from sqlalchemy import event, make_url
+from sqlalchemy import event, inspect, make_url
 
 from ecephys_dal import ConfigurationError, Database
 from ecephys_dal.doctor import Examination, Finding, examine
 from ecephys_dal.doctor.kinds import KINDS
+from ecephys_dal.migrations import upgrade
 
 from ..conftest import BACKENDS, _administer
 from .conftest import examined, found
@@ -233,6 +234,15 @@ def test_it_takes_what_opens_a_database_and_leaves_the_callers_open(backend, hea
             assert found(examine(where, progress=False)) == {}
         with database.connection() as connection:
             assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+
+
+def test_a_database_in_memory_is_still_there_afterwards():
+    with Database("sqlite://", owned=True) as database:
+        with database.connection() as connection:
+            upgrade(connection)
+        assert "table_missing" not in {code for code, _ in found(examine(database, progress=False))}
+        with database.connection() as connection:
+            assert inspect(connection).has_table("ecephys_units")
 
 
 @pytest.mark.parametrize(

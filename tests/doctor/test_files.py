@@ -221,6 +221,15 @@ def test_without_any_file_it_is_seen_whether_somebody_answers(copied):
         }  # fmt: skip
 
 
+def test_a_record_that_can_not_be_read_is_told_and_somebody_still_answers(copied):
+    url = copied("sqlite", ["ALTER TABLE well_known_files DROP COLUMN size"])
+    with serving(Behaviour(status=404)) as host:
+        examination = examined(url, app=settings(host))
+    assert told(examination) == {"web_unreachable": "ok"}
+    skipped = {one.subject for one in examination.findings if one.code == "check_skipped"}
+    assert skipped == {"well_known_files"}
+
+
 def test_the_web_application_is_reached_also_without_the_database(lims):
     with ArtifactServer(lims.folder) as server:
         examination = examined(
