@@ -17,6 +17,7 @@ from .errors import (
     ArtifactStorageError,
     ArtifactTransferError,
     ConfigurationError,
+    ConnectionLostError,
     DatabaseUnavailableError,
     EcephysDalError,
     InvalidFilterError,
@@ -24,6 +25,7 @@ from .errors import (
     ReadOnlyError,
     RecordNotFoundError,
     SchemaMismatchError,
+    StatementTimeoutError,
 )
 from .facade import EcephysProjectApi, EcephysProjectLimsApi
 from .filters import (
@@ -81,6 +83,7 @@ __all__ = [
     "ChannelRepository",
     "Check",
     "ConfigurationError",
+    "ConnectionLostError",
     "Database",
     "DatabaseSettings",
     "DatabaseUnavailableError",
@@ -111,6 +114,7 @@ __all__ = [
     "SessionNwbRepository",
     "SessionRepository",
     "SplitPublishedAt",
+    "StatementTimeoutError",
     "Step",
     "TemplateFilter",
     "TemplateRepository",

@@ -21,6 +21,7 @@ __all__ = [
     "ArtifactStorageError",
     "ArtifactTransferError",
     "ConfigurationError",
+    "ConnectionLostError",
     "DatabaseUnavailableError",
     "EcephysDalError",
     "InvalidFilterError",
@@ -28,6 +29,7 @@ __all__ = [
     "ReadOnlyError",
     "RecordNotFoundError",
     "SchemaMismatchError",
+    "StatementTimeoutError",
 ]
 
 
@@ -47,12 +49,39 @@ class DatabaseUnavailableError(EcephysDalError):
     """The database could not be reached, or stopped answering."""
 
 
+class ConnectionLostError(DatabaseUnavailableError):
+    """The connection to the database broke off; the read may be tried again."""
+
+
+class StatementTimeoutError(DatabaseUnavailableError):
+    """The database ended a question that took longer than it allows."""
+
+
 class ReadOnlyError(EcephysDalError):
     """A write was refused: LIMS is only read; the message says what would have been written."""
 
 
 class SchemaMismatchError(EcephysDalError):
-    """The database lacks a table or column that the question needs, or stores it otherwise."""
+    """The database lacks a table or column that the question needs, or stores it otherwise.
+
+    Attributes
+    ----------
+    table, column : str or None
+        What is missing or hidden, as far as the database says so.
+    method : str or None
+        What needs it, such as ``UnitRepository.frame``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        table: str | None = None,
+        column: str | None = None,
+        method: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.table, self.column, self.method = table, column, method
 
 
 class RecordNotFoundError(EcephysDalError, LookupError):

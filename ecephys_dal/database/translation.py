@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from json import JSONDecodeError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ecephys_dal.errors import (
+    ConnectionLostError,
     DatabaseUnavailableError,
     EcephysDalError,
-    ReadOnlyError,
     SchemaMismatchError,
+    StatementTimeoutError,
 )
 
 if TYPE_CHECKING:
@@ -21,15 +23,92 @@ if TYPE_CHECKING:
 
 __all__ = ["translated_errors", "worded"]
 
-# SQLSTATEs: undefined table or column, no privilege, other type, no operator; and SQLite's words.
-_NOT_AS_EXPECTED = (
-    "42P01", "42703", "42501", "42804", "42883", "no such table", "no such column",
-)  # fmt: skip
-# SQLSTATE classes: connection, login, database, resources, shutdown; and SQLite's words.
-_UNREACHABLE = ("08", "28", "3D", "53", "57", "unable to open", "file is not a", "database is")
-# A write in a transaction that only reads; and the words of SQLite, and of PostgreSQL where ADBC
-# gives no SQLSTATE.
-_WRITING = ("25006", "attempt to write", "cannot execute")
+LOST, REFUSED = "08006", "08001"  # SQLSTATEs
+
+# What is said where a driver gives no SQLSTATE: by a server that refuses a connection, by libpq, by
+# ADBC in the middle of an answer, and by SQLite. The first that fits counts.
+_SAID = {
+    "42P01": "no such table",
+    "42703": "no such column",
+    "28": "authentication failed|no password supplied|no pg_hba.conf entry|not permitted to log in"
+    "|FATAL: +role .* does not exist|permission denied for database",
+    "3D": "FATAL: +database .* does not exist",
+    "53300": "too many (clients|connections)|connection slots",
+    "57P03": "the database system is|not accepting connections",
+    "57014": "canceling statement due to (statement timeout|user request)",
+    "55P03": "due to lock timeout",
+    "40": "due to conflict with recovery|deadlock detected",
+    "25P03": "due to idle-in-transaction timeout",
+    "25P04": "due to transaction timeout",
+    "57P05": "due to idle-session timeout",
+    "53": "out of memory|No space left on device",
+    "unknown host": "could not translate host name",
+    REFUSED: "connection to server .*(refused|No such file|time|reach|No route|closed|reset|EOF)",
+    "unreachable": "connection to server|unable to open|file is not a|database is|disk I/O error",
+    LOST: "terminating connection|closed the connection|connection has been closed|SYSCALL"
+    "|could not (receive|send)|connection (not open|already closed)|reset by peer",
+}
+
+
+class _Meaning(NamedTuple):
+    error: type[EcephysDalError]
+    happened: str
+    advice: str
+
+
+_BROKE_OFF = _Meaning(ConnectionLostError, "broke off its answer", "the read may be tried again")
+_UNREACHABLE = _Meaning(
+    DatabaseUnavailableError,
+    "can't be asked",
+    "check host, port, database, role and network",
+)
+_OVERDUE = _Meaning(
+    StatementTimeoutError,
+    "was not done in time",
+    "ask for less at once, by a narrower filter or partitions, or raise the timeout",
+)
+_UNEXPECTED = _Meaning(
+    SchemaMismatchError,
+    "is not laid out as the models expect",
+    "check that it is LIMS, and that the role may see the table",
+)
+
+# By SQLSTATE; the first that it begins with counts.
+_MEANT = {
+    **dict.fromkeys(("42P01", "42703", "42501", "42804", "42883"), _UNEXPECTED),
+    **dict.fromkeys(("57P01", "57P02", "57P03", "57P05", "25P03", "40"), _BROKE_OFF),
+    REFUSED: _UNREACHABLE,
+    "08": _BROKE_OFF,
+    "25P04": _OVERDUE,
+    "28": _Meaning(
+        DatabaseUnavailableError, "refuses the login", "check user and password (or ~/.pgpass)"
+    ),
+    "3D": _Meaning(DatabaseUnavailableError, "is not there", "check dbname"),
+    "unknown host": _Meaning(
+        DatabaseUnavailableError, "can't be found", "check host, and the network or VPN to it"
+    ),
+    "53300": _Meaning(
+        DatabaseUnavailableError,
+        "has no connection left",
+        "close some, keep smaller pools, or try again later",
+    ),
+    "53": _Meaning(
+        DatabaseUnavailableError,
+        "has run out of memory or disk",
+        "ask for less at once, by a narrower filter or partitions, and tell its administrator",
+    ),
+    "55P03": _Meaning(
+        DatabaseUnavailableError,
+        "is locked by someone else",
+        "try again later, or raise lock_timeout",
+    ),
+    "57014": _Meaning(
+        DatabaseUnavailableError,
+        "was told to stop",
+        "someone cancelled it there, so ask its administrator before you try again",
+    ),
+    **dict.fromkeys(("57", "unreachable"), _UNREACHABLE),
+}
 
 
 @contextmanager
@@ -50,43 +129,9 @@ def translated_errors(database: object) -> Iterator[None]:
 
 
 def _translated(error: DBAPIError, database: object) -> Exception:
-    state = getattr(error.orig, "pgcode", str(error.orig).strip())
-    if state is None:  # so libpq says that there is no connection, and psycopg2 what it can't send
-        state = "08" if isinstance(error, OperationalError) else ""
-    if error.connection_invalidated:
-        state = "08"
-    return worded(str(error.orig), state, database) or error
-
-
-def worded(message: str, state: str, database: object) -> EcephysDalError | None:
-    """Return our error for what a driver says, or None if we have no word for it.
-
-    Parameters
-    ----------
-    message : str
-        The driver's; its first line is repeated.
-    state : str
-        The SQLSTATE, or what SQLite says.
-    database : object
-        What was asked; shown.
-
-    Returns
-    -------
-    EcephysDalError or None
-    """
-    reason = message.strip().partition("\n")[0]
-    if state.startswith(_NOT_AS_EXPECTED):
-        return SchemaMismatchError(
-            f"{database} is not laid out as the models expect: {reason};"
-            " check that it is LIMS, and that the role may see the table"
-        )
-    if state.startswith(_UNREACHABLE):
-        return DatabaseUnavailableError(
-            f"{database} can't be asked: {reason}; check host, port, database, role and network"
-        )
-    if state.startswith(_WRITING):
-        return ReadOnlyError(
-            f"{database} is only read: {reason}; a database of your own that may be written to is"
-            " opened by Database(url, owned=True)"
-        )
-    return None
+    state = getattr(error.orig, "pgcode", None)
+    if state is None and hasattr(error.orig, "pgcode"):
+        # So libpq says that there is no connection any more, and psycopg2 what it can't send.
+        without = type(error) in (OperationalError, DatabaseError) or error.connection_invalidated
+        return worded(str(error.orig), LOST if without else "", database) or error
+    return worded(str(error.orig), state or "", database) or error
