@@ -1,8 +1,10 @@
 """The database: a read-only engine, its sessions, and its errors in our words."""
 
 from ecephys_dal.database.bulk import Bulk
+from ecephys_dal.database.counters import Counters
 from ecephys_dal.database.database import Database
+from ecephys_dal.database.question import Question
 from ecephys_dal.database.translation import translated_errors
 from ecephys_dal.database.url import shown
 
-__all__ = ["Bulk", "Database", "shown", "translated_errors"]
+__all__ = ["Bulk", "Counters", "Database", "Question", "shown", "translated_errors"]

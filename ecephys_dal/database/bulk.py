@@ -20,6 +20,7 @@ from sqlalchemy.pool import QueuePool
 from ecephys_dal.config import asked_password
 from ecephys_dal.database.engine import connect_arguments
 from ecephys_dal.database.forks import parted_by_a_fork
+from ecephys_dal.database.meanings import LOST, UNREACHABLE
 from ecephys_dal.database.translation import translated_errors, worded
 
 if TYPE_CHECKING:
@@ -190,19 +191,23 @@ def _ahead(
 def _translated_errors(database: object) -> Iterator[None]:
     """Raise as ours the errors of ADBC that we have a word for, without the query."""
     import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
-    import pyarrow as pa  # noqa: PLC0415
 
     try:
         yield
-    except (adbc.Error, OSError, pa.ArrowException) as error:
-        # The message quotes the query; what the server says stands behind. An answer that breaks
-        # off is an OSError without a state.
-        said = re.search(r"(?:ERROR|FATAL):\s+(.*)", str(error))
-        reason = said[1] if said else str(error).partition("]")[2].partition("'")[0]
-        lost = isinstance(error, (OSError, adbc.OperationalError))
-        ours = worded(
-            reason, getattr(error, "sqlstate", None) or ("08" if lost else reason), database
+    except (adbc.Error, OSError) as error:
+        # The message quotes the query; what the server says stands behind.
+        said = re.search(r"(?:ERROR|FATAL):\s+.*", str(error))
+        reason = said[0] if said else str(error).partition("]")[2].partition("'")[0]
+        # An answer that breaks off is an OSError without a state.
+        otherwise = (
+            LOST
+            if isinstance(error, OSError) and not said
+            else UNREACHABLE
+            if isinstance(error, adbc.OperationalError)
+            else ""
         )
+        state = getattr(error, "sqlstate", None)
+        ours = worded(reason, state, database, otherwise=otherwise)
         if ours is None:
             raise
         raise ours from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Engine
@@ -17,7 +18,8 @@ from ecephys_dal.config import (
     password_from_env,
 )
 from ecephys_dal.database.bulk import Bulk, has_bulk_route
-from ecephys_dal.database.engine import given_engine, guarded, make_engine
+from ecephys_dal.database.counters import Counters
+from ecephys_dal.database.engine import given_engine, make_engine
 from ecephys_dal.database.translation import translated_errors
 from ecephys_dal.database.url import cleaned, is_in_memory, parsed, shown, without_secrets
 from ecephys_dal.errors import ConfigurationError
@@ -76,6 +78,7 @@ class Database:
         self.settings = _checked(settings)
         self.password = password
         self._may_bulk = bulk
+        self.has_answered = False
         self.url = cleaned(where.url) if isinstance(where, Engine) else parsed(where)
         if password is not None and (isinstance(where, Engine) or not _needs(self.url, password)):
             raise ConfigurationError(
@@ -86,6 +89,7 @@ class Database:
     def _use(self, given: Engine | None) -> None:
         """Read through the caller's engine, or through one of our own."""
         self.is_the_callers = given is not None
+        self._counters = Counters()
         self.bulk: Bulk | None = None
         if given is not None:
             self.engine = given_engine(given, owned=self.owned)
@@ -145,11 +149,31 @@ class Database:
         with (
             translated_errors(self),
             self.engine.connect() as connection,
-            guarded(connection) if self.is_the_callers and not self.owned else nullcontext(),
+            self._guarded(connection),
         ):
             yield connection
             if self.owned:
                 connection.commit()
+
+    @contextmanager
+    def _guarded(self, connection: Connection) -> Iterator[None]:
+        """Keep a connection of the caller's SQLite engine from writing as long as it is ours."""
+        if self.owned or not self.is_the_callers or connection.dialect.name != "sqlite":
+            yield
+            return
+        before = connection.exec_driver_sql("PRAGMA query_only").scalar_one()
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"PRAGMA query_only = {before}")
+
+    @property
+    def counters(self) -> Counters:
+        """What was asked so far in this process: a pickle and a forked process begin at zero."""
+        if self._counters.process != os.getpid():
+            self._counters = Counters()
+        return self._counters
 
     def close(self) -> None:
         """Close the pooled connections, unless the engine is the caller's."""
@@ -177,6 +201,7 @@ class Database:
             "password": None if self.password is None else name_of(self.password),
             "owned": self.owned,
             "may_bulk": self._may_bulk,
+            "has_answered": self.has_answered,
             "settings": self.settings,
         }
 
@@ -185,7 +210,7 @@ class Database:
         self.url = url.set(password=password_from_env()) if state["needs_password"] else url
         self.password = None if state["password"] is None else function_of(state["password"])
         self.owned, self._may_bulk = state["owned"], state["may_bulk"]
-        self.settings = state["settings"]
+        self.settings, self.has_answered = state["settings"], state["has_answered"]
         self._use(None)
 
 

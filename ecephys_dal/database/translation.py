@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from json import JSONDecodeError
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from ecephys_dal.database.meanings import LOST, REFUSED, UNREACHABLE, meaning_of, state_said
 from ecephys_dal.errors import (
     ConnectionLostError,
     DatabaseUnavailableError,
     EcephysDalError,
     SchemaMismatchError,
-    StatementTimeoutError,
 )
 
 if TYPE_CHECKING:
@@ -23,92 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["translated_errors", "worded"]
 
-LOST, REFUSED = "08006", "08001"  # SQLSTATEs
-
-# What is said where a driver gives no SQLSTATE: by a server that refuses a connection, by libpq, by
-# ADBC in the middle of an answer, and by SQLite. The first that fits counts.
-_SAID = {
-    "42P01": "no such table",
-    "42703": "no such column",
-    "28": "authentication failed|no password supplied|no pg_hba.conf entry|not permitted to log in"
-    "|FATAL: +role .* does not exist|permission denied for database",
-    "3D": "FATAL: +database .* does not exist",
-    "53300": "too many (clients|connections)|connection slots",
-    "57P03": "the database system is|not accepting connections",
-    "57014": "canceling statement due to (statement timeout|user request)",
-    "55P03": "due to lock timeout",
-    "40": "due to conflict with recovery|deadlock detected",
-    "25P03": "due to idle-in-transaction timeout",
-    "25P04": "due to transaction timeout",
-    "57P05": "due to idle-session timeout",
-    "53": "out of memory|No space left on device",
-    "unknown host": "could not translate host name",
-    REFUSED: "connection to server .*(refused|No such file|time|reach|No route|closed|reset|EOF)",
-    "unreachable": "connection to server|unable to open|file is not a|database is|disk I/O error",
-    LOST: "terminating connection|closed the connection|connection has been closed|SYSCALL"
-    "|could not (receive|send)|connection (not open|already closed)|reset by peer",
-}
-
-
-class _Meaning(NamedTuple):
-    error: type[EcephysDalError]
-    happened: str
-    advice: str
-
-
-_BROKE_OFF = _Meaning(ConnectionLostError, "broke off its answer", "the read may be tried again")
-_UNREACHABLE = _Meaning(
-    DatabaseUnavailableError,
-    "can't be asked",
-    "check host, port, database, role and network",
-)
-_OVERDUE = _Meaning(
-    StatementTimeoutError,
-    "was not done in time",
-    "ask for less at once, by a narrower filter or partitions, or raise the timeout",
-)
-_UNEXPECTED = _Meaning(
-    SchemaMismatchError,
-    "is not laid out as the models expect",
-    "check that it is LIMS, and that the role may see the table",
-)
-
-# By SQLSTATE; the first that it begins with counts.
-_MEANT = {
-    **dict.fromkeys(("42P01", "42703", "42501", "42804", "42883"), _UNEXPECTED),
-    **dict.fromkeys(("57P01", "57P02", "57P03", "57P05", "25P03", "40"), _BROKE_OFF),
-    REFUSED: _UNREACHABLE,
-    "08": _BROKE_OFF,
-    "25P04": _OVERDUE,
-    "28": _Meaning(
-        DatabaseUnavailableError, "refuses the login", "check user and password (or ~/.pgpass)"
-    ),
-    "3D": _Meaning(DatabaseUnavailableError, "is not there", "check dbname"),
-    "unknown host": _Meaning(
-        DatabaseUnavailableError, "can't be found", "check host, and the network or VPN to it"
-    ),
-    "53300": _Meaning(
-        DatabaseUnavailableError,
-        "has no connection left",
-        "close some, keep smaller pools, or try again later",
-    ),
-    "53": _Meaning(
-        DatabaseUnavailableError,
-        "has run out of memory or disk",
-        "ask for less at once, by a narrower filter or partitions, and tell its administrator",
-    ),
-    "55P03": _Meaning(
-        DatabaseUnavailableError,
-        "is locked by someone else",
-        "try again later, or raise lock_timeout",
-    ),
-    "57014": _Meaning(
-        DatabaseUnavailableError,
-        "was told to stop",
-        "someone cancelled it there, so ask its administrator before you try again",
-    ),
-    **dict.fromkeys(("57", "unreachable"), _UNREACHABLE),
-}
+# As PostgreSQL and SQLite name them; SQLAlchemy numbers the tables that it joins twice.
+_COLUMN = re.compile(r'column:? "?(?:(?P<table>\w+?)(?:_\d+)?\.)?(?P<column>\w+)')
+_TABLE = re.compile(r'(?:relation|table|view):? "?(?:\w+\.)?(?P<table>\w+?)(?:_\d+)?\b')
 
 
 @contextmanager
@@ -129,9 +46,45 @@ def translated_errors(database: object) -> Iterator[None]:
 
 
 def _translated(error: DBAPIError, database: object) -> Exception:
-    state = getattr(error.orig, "pgcode", None)
-    if state is None and hasattr(error.orig, "pgcode"):
-        # So libpq says that there is no connection any more, and psycopg2 what it can't send.
-        without = type(error) in (OperationalError, DatabaseError) or error.connection_invalidated
-        return worded(str(error.orig), LOST if without else "", database) or error
-    return worded(str(error.orig), state or "", database) or error
+    state, otherwise = getattr(error.orig, "pgcode", ""), ""
+    if state is None:  # libpq found no connection or no answer; or psycopg2 what it can't send
+        lost = error.connection_invalidated or type(error) is DatabaseError
+        otherwise = LOST if lost else UNREACHABLE if isinstance(error, OperationalError) else ""
+    return worded(str(error.orig), state, database, otherwise=otherwise) or error
+
+
+def worded(
+    message: str, state: str | None, database: object, *, otherwise: str = ""
+) -> EcephysDalError | None:
+    """Return our error for what a driver says, or None if we have no word for it.
+
+    Parameters
+    ----------
+    message : str
+        The driver's; the line that counts is repeated.
+    state : str or None
+        The SQLSTATE, if the driver knows it.
+    database : object
+        What was asked; shown.
+    otherwise : str
+        What stands for the SQLSTATE if the message does not tell it either.
+
+    Returns
+    -------
+    EcephysDalError or None
+    """
+    reason = message.strip().partition("\n")[0]
+    if not state:
+        state, reason = state_said(message) or (otherwise, reason)
+    meaning = meaning_of(state, reason)
+    if meaning is None:
+        return None
+    reason = re.split("(?:ERROR|FATAL): +", reason)[-1].strip()
+    text = f"{database} {meaning.happened}: {reason}; {meaning.advice}"
+    if meaning.error is SchemaMismatchError:
+        named = _COLUMN.search(reason) or _TABLE.search(reason)
+        return SchemaMismatchError(text, **(named.groupdict() if named else {}))
+    # A server that has answered before and refuses now is being restarted, or has a successor.
+    if state == REFUSED and getattr(database, "has_answered", False):
+        return ConnectionLostError(text)
+    return meaning.error(text)

@@ -11,7 +11,7 @@ from ecephys_dal.frames.arrow import is_arrow, pa
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Piece", "Values", "joined", "piece_of_batch", "piece_of_rows", "resized"]
+__all__ = ["Piece", "Values", "joined", "last_of", "piece_of_batch", "piece_of_rows", "resized"]
 
 Values: TypeAlias = Any  # a sequence of Python's values, or an array of Arrow's
 Piece: TypeAlias = Sequence[Values]
@@ -30,6 +30,11 @@ def piece_of_batch(batch: pa.RecordBatch) -> Piece:
 def piece_of_batches(batches: Sequence[pa.RecordBatch]) -> Piece:
     """Return the columns of batches, without copying what they hold."""
     return list(map(pa.chunked_array, zip(*map(piece_of_batch, batches), strict=True)))
+
+
+def last_of(values: Values) -> Any:
+    """Return the last value of a column, as Python's."""
+    return values[-1].as_py() if is_arrow(values) else values[-1]
 
 
 def joined(pieces: Iterable[Piece], n_columns: int) -> Piece:

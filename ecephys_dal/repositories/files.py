@@ -22,6 +22,7 @@ from ecephys_dal.models import (
 )
 from ecephys_dal.repositories.base import Repository
 from ecephys_dal.repositories.clauses import among, named
+from ecephys_dal.repositories.reading import asked
 from ecephys_dal.rules import RUN_IS_CURRENT
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class FileRepository(Repository[WellKnownFile, FileFilter]):
         yield from named(WellKnownFileType.name, spec.types)
         yield from named(WellKnownFile.attachable_type, spec.owners)
 
+    @asked
     def types(self) -> list[str]:
         """Return the names of all types of files, sorted; some are of no file."""
         query = select(WellKnownFileType.name).where(WellKnownFileType.name.is_not(None))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sized
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy.orm import Session, scoped_session
 
-from ecephys_dal.database import Bulk, Database, shown, translated_errors
+from ecephys_dal.database import Bulk, Database, Question, shown, translated_errors
 from ecephys_dal.frames import piece_of_batch, piece_of_rows, resized
 
 if TYPE_CHECKING:
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from ecephys_dal.frames import Piece
     from ecephys_dal.models import Base
 
-__all__ = ["Reader"]
+__all__ = ["Reader", "asked"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _FEW = 500  # rows that fit into a processor's cache until they are converted
 
@@ -43,6 +48,10 @@ class Reader:
             db = db()
         self.db = db if isinstance(db, Session) else Database.of(db)
         self._model = model
+
+    def question(self, method: str) -> Question:
+        """Begin a question; only where the connection is ours it may be tried again."""
+        return Question(method, self.db if isinstance(self.db, Database) else None)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -110,3 +119,37 @@ def _rows(connection: Connection, table: Select[Any], size: int | None) -> Itera
     options = {} if size is None else {"yield_per": size}
     result = connection.execute(table, execution_options=options)
     yield from map(piece_of_rows, result.partitions(size or _FEW))
+
+
+class _Reads(Protocol):
+    """What has a reader, such as a repository."""
+
+    _reader: Reader
+
+
+R = TypeVar("R", bound=_Reads)
+
+
+def asked(method: Callable[Concatenate[R, P], T]) -> Callable[Concatenate[R, P], T]:
+    """Make a method one question: tried again if the connection breaks off, counted and logged.
+
+    Parameters
+    ----------
+    method : callable
+        Reads by ``self._reader``, and gives all that it reads at once: an iterator would read when
+        nothing tries again any more.
+
+    Returns
+    -------
+    callable
+        Of the same parameters.
+    """
+
+    @wraps(method)
+    def ask(self: R, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._reader.question(f"{type(self).__name__}.{method.__name__}") as question:
+            answer = question.ask(partial(method, self, *args, **kwargs))
+            question.rows = len(answer) if isinstance(answer, Sized) else 1
+        return answer
+
+    return ask

@@ -9,6 +9,7 @@ from sqlalchemy import func
 
 from ecephys_dal.errors import NotExactlyOneError, RecordNotFoundError
 from ecephys_dal.filters import checked_id
+from ecephys_dal.repositories.reading import asked
 from ecephys_dal.repositories.statement import F, M, Statement
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Records(Statement[M, F]):
 
     _reader: Reader
 
+    @asked
     def entities(
         self, spec: F | None = None, *, where: Where = (), options: Sequence[ORMOption] = ()
     ) -> list[M]:
@@ -51,6 +53,7 @@ class Records(Statement[M, F]):
             query = self.select(spec, where=where).options(*self.load, *options)
             return list(db.scalars(query).unique())
 
+    @asked
     def get(self, record_id: int, *, where: Where = (), options: Sequence[ORMOption] = ()) -> M:
         """Return the record with this id.
 
@@ -113,6 +116,7 @@ class Records(Statement[M, F]):
             found=found,
         )
 
+    @asked
     def count(self, spec: F | None = None, *, where: Where = ()) -> int:
         """Return the number of matching records, without fetching them."""
         query = self._of(self.select(spec, where=where), func.count()).order_by(None)
@@ -120,12 +124,14 @@ class Records(Statement[M, F]):
             n_records: int = connection.execute(query).scalar_one()
         return n_records
 
+    @asked
     def exists(self, spec: F | None = None, *, where: Where = ()) -> bool:
         """Tell whether any record matches."""
         query = self._of(self.select(spec, where=where), self.model.id).order_by(None).limit(1)
         with self._reader.connection() as connection:
             return connection.execute(query).first() is not None
 
+    @asked
     def ids(
         self, spec: F | None = None, *, where: Where = ()
     ) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from ecephys_dal.frames import build_arrow, build_frame, need_arrow
+from ecephys_dal.repositories.continued import Continued
 from ecephys_dal.repositories.origin import Origin
+from ecephys_dal.repositories.reading import asked
 from ecephys_dal.repositories.statement import F, M, check_count
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ __all__ = ["Tables"]
 class Tables(Origin[M, F]):
     """The outputs of a repository that are tables."""
 
+    @asked
     def frame(
         self,
         spec: F | None = None,
@@ -93,6 +97,7 @@ class Tables(Origin[M, F]):
         spec, dtype_backend = self._question_of(attrs, where)
         return self.frame(spec, where=where, dtype_backend=dtype_backend)
 
+    @asked
     def arrow(self, spec: F | None = None, *, where: Where = ()) -> pa.Table:
         """Return the matching records as a table of Arrow's; needs the ``arrow`` extra.
 
@@ -160,7 +165,8 @@ class Tables(Origin[M, F]):
         """
         check_count("size", size)
         origin = self._origin(spec, where, dtype_backend)
-        return self._chunks(self._table(spec, where), size, dtype_backend, origin)
+        table = self._of(self.select(spec, where=where), *self.columns, *self._order()[1:])
+        return self._chunks(table, size, dtype_backend, origin)
 
     def _chunks(
         self,
@@ -169,14 +175,18 @@ class Tables(Origin[M, F]):
         dtype_backend: DtypeBackend,
         origin: Mapping[str, str],
     ) -> Iterator[pd.DataFrame]:
-        with self._reader.pieces(table, size, bulk=self._bulk()) as pieces:
-            for piece in pieces:
+        rows = Continued(self._reader, table, self._order(), size, self._bulk())
+        question = self._reader.question(f"{type(self).__name__}.chunks")
+        with closing(rows), question:
+            while piece := question.ask(rows.take):
                 frame = build_frame(*self._columns_of([piece]), dtype_backend)
                 del piece  # while the caller works on the frame, nothing else is held
                 frame.attrs.update(origin)
+                question.rows += len(frame)
                 yield frame
                 del frame
 
+    @asked
     def partitions(self, spec: F | None = None, n: int = 8, *, where: Where = ()) -> list[F]:
         """Cut a question into smaller ones, for other threads, processes or machines.
 

@@ -1,0 +1,128 @@
+"""What the SQLSTATEs of PostgreSQL, and the words that stand for one, mean for who asks."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ecephys_dal.errors import (
+    ConnectionLostError,
+    DatabaseUnavailableError,
+    EcephysDalError,
+    ReadOnlyError,
+    SchemaMismatchError,
+    StatementTimeoutError,
+)
+
+__all__ = ["LOST", "REFUSED", "UNREACHABLE", "Meaning", "meaning_of", "state_said"]
+
+LOST, REFUSED = "08006", "08001"  # SQLSTATEs
+UNREACHABLE, _UNKNOWN_HOST = "unreachable", "unknown host"  # which have none
+
+# What is said where a driver gives no SQLSTATE: by a server that refuses a connection, by libpq, by
+# ADBC in the middle of an answer, and by SQLite. The first that fits counts.
+_SAID = {
+    "42P01": "no such table",
+    "42703": "no such column",
+    "25006": "attempt to write a readonly database",
+    "28": "authentication failed|no password supplied|no pg_hba.conf entry|not permitted to log in"
+    "|FATAL: +role .* does not exist|permission denied for database",
+    "3D": "FATAL: +database .* does not exist",
+    "53300": "too many (clients|connections)|connection slots",
+    "57P03": "the database system is|not accepting connections",
+    "57014": "canceling statement due to (statement timeout|user request)",
+    "55P03": "due to lock timeout",
+    "40": "due to conflict with recovery|deadlock detected",
+    "25P03": "due to idle-in-transaction timeout",
+    "25P04": "due to transaction timeout",
+    "57P05": "due to idle-session timeout",
+    "53": "out of memory|No space left on device",
+    _UNKNOWN_HOST: "could not translate host name",
+    REFUSED: "connection to server .*(refused|No such file|time|reach|No route|closed|reset|EOF)",
+    UNREACHABLE: "connection to server|unable to open|file is not a|database is|disk I/O error",
+    LOST: "terminating connection|closed the connection|connection has been closed|SYSCALL"
+    "|could not (receive|send)|connection (not open|already closed)|reset by peer",
+}
+
+
+class Meaning(NamedTuple):
+    """An error of ours, what happened to the database, and what to do next."""
+
+    error: type[EcephysDalError]
+    happened: str
+    advice: str
+
+
+_BROKE_OFF = Meaning(ConnectionLostError, "broke off its answer", "the read may be tried again")
+_NOT_ASKED = Meaning(
+    DatabaseUnavailableError,
+    "can't be asked",
+    "check host, port, database, role and network",
+)
+_OVERDUE = Meaning(
+    StatementTimeoutError,
+    "was not done in time",
+    "ask for less at once, by a narrower filter or partitions, or raise the timeout",
+)
+_UNEXPECTED = Meaning(
+    SchemaMismatchError,
+    "is not laid out as the models expect",
+    "check that it is LIMS, and that the role may see the table",
+)
+
+# By SQLSTATE; the first that it begins with counts.
+_MEANT = {
+    **dict.fromkeys(("42P01", "42703", "42501", "42804", "42883"), _UNEXPECTED),
+    **dict.fromkeys(("57P01", "57P02", "57P03", "57P05", "25P03", "40"), _BROKE_OFF),
+    REFUSED: _NOT_ASKED,
+    "08": _BROKE_OFF,
+    "25006": Meaning(
+        ReadOnlyError,
+        "is only read",
+        "a database of your own that may be written to is opened by Database(url, owned=True)",
+    ),
+    "25P04": _OVERDUE,
+    "28": Meaning(
+        DatabaseUnavailableError, "refuses the login", "check user and password (or ~/.pgpass)"
+    ),
+    "3D": Meaning(DatabaseUnavailableError, "is not there", "check dbname"),
+    _UNKNOWN_HOST: Meaning(
+        DatabaseUnavailableError, "can't be found", "check host, and the network or VPN to it"
+    ),
+    "53300": Meaning(
+        DatabaseUnavailableError,
+        "has no connection left",
+        "close some, keep smaller pools, or try again later",
+    ),
+    "53": Meaning(
+        DatabaseUnavailableError,
+        "has run out of memory or disk",
+        "ask for less at once, by a narrower filter or partitions, and tell its administrator",
+    ),
+    "55P03": Meaning(
+        DatabaseUnavailableError,
+        "is locked by someone else",
+        "try again later, or raise lock_timeout",
+    ),
+    "57014": Meaning(
+        DatabaseUnavailableError,
+        "was told to stop",
+        "someone cancelled it there, so ask its administrator before you try again",
+    ),
+    **dict.fromkeys(("57", UNREACHABLE), _NOT_ASKED),
+}
+
+
+def state_said(message: str) -> tuple[str, str] | None:
+    """Return the SQLSTATE that a driver's words stand for and the line that says so, or None."""
+    for state, words in _SAID.items():
+        if found := re.search(f".*(?:{words}).*", message):
+            return state, found[0]
+    return None
+
+
+def meaning_of(state: str, reason: str) -> Meaning | None:
+    """Return what a SQLSTATE means, or None if we have no word for it."""
+    if state == "57014" and "statement timeout" in reason:
+        return _OVERDUE
+    return next((means for known, means in _MEANT.items() if state.startswith(known)), None)
