@@ -6,7 +6,6 @@ runs it on a connection of the same settings.
 
 from __future__ import annotations
 
-import re
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -195,19 +194,19 @@ def _translated_errors(database: object) -> Iterator[None]:
     try:
         yield
     except (adbc.Error, OSError) as error:
-        # The message quotes the query; what the server says stands behind.
-        said = re.search(r"(?:ERROR|FATAL):\s+.*", str(error))
-        reason = said[0] if said else str(error).partition("]")[2].partition("'")[0]
-        # An answer that breaks off is an OSError without a state.
-        otherwise = (
-            LOST
-            if isinstance(error, OSError) and not said
-            else UNREACHABLE
-            if isinstance(error, adbc.OperationalError)
-            else ""
-        )
-        state = getattr(error, "sqlstate", None)
-        ours = worded(reason, state, database, otherwise=otherwise)
+        said = _without_query(str(error))
+        # An answer that breaks off is an OSError, and so is one that the server ends with an error.
+        broke_off = isinstance(error, OSError) and "ERROR:" not in said
+        cant_connect = isinstance(error, adbc.OperationalError)
+        otherwise = LOST if broke_off else UNREACHABLE if cant_connect else ""
+        ours = worded(said, getattr(error, "sqlstate", None), database, otherwise=otherwise)
         if ours is None:
             raise
         raise ours from error
+
+
+def _without_query(message: str) -> str:
+    """Return what the server or libpq says; ADBC puts the query before it or behind it."""
+    message = message.partition("\n\nQuery was: ")[0]
+    message = message.rpartition("': ")[2] if "query '" in message else message.partition("]")[2]
+    return message.replace("Failed to connect: ", "")

@@ -38,7 +38,8 @@ _SAID = {
     "57P05": "due to idle-session timeout",
     "53": "out of memory|No space left on device",
     _UNKNOWN_HOST: "could not translate host name",
-    REFUSED: "connection to server .*(refused|No such file|time|reach|No route|closed|reset|EOF)",
+    REFUSED: "(connection to server .* failed|could not connect to server): "
+    ".*(refused|No such file|time|reach|No route|closed|reset|EOF)",
     UNREACHABLE: "connection to server|unable to open|file is not a|database is|disk I/O error",
     LOST: "terminating connection|closed the connection|connection has been closed|SYSCALL"
     "|could not (receive|send)|connection (not open|already closed)|reset by peer",
