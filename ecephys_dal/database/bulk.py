@@ -6,6 +6,7 @@ runs it on a connection of the same settings.
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -35,6 +36,9 @@ __all__ = ["Bulk", "has_bulk_route"]
 
 _GLANCE = 0.1  # seconds
 _SMALL = {"adbc.postgresql.batch_size_hint_bytes": str(2**18)}
+_BEFORE = re.compile(
+    r"^(?:[A-Z_]+: )?(?:\[libpq\] )?(?:Failed to \w+(?: query(?: '.*')?)?: )?", re.DOTALL
+)
 _QUOTE_ONLY = "ecephys_dal_quote_only"
 
 
@@ -207,6 +211,4 @@ def _translated_errors(database: object) -> Iterator[None]:
 
 def _without_query(message: str) -> str:
     """Return what the server or libpq says; ADBC puts the query before it or behind it."""
-    message = message.partition("\n\nQuery was: ")[0]
-    message = message.rpartition("': ")[2] if "query '" in message else message.partition("]")[2]
-    return message.replace("Failed to connect: ", "")
+    return _BEFORE.sub("", message.partition("\n\nQuery was: ")[0])

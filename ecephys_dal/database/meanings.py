@@ -42,7 +42,7 @@ _SAID = {
     ".*(refused|No such file|time|reach|No route|closed|reset|EOF)",
     UNREACHABLE: "connection to server|unable to open|file is not a|database is|disk I/O error",
     LOST: "terminating connection|closed the connection|connection has been closed|SYSCALL"
-    "|could not (receive|send)|connection (not open|already closed)|reset by peer",
+    "|could not (receive|send)|connection (not open|already closed)|no connection to|reset by peer",
 }
 
 
