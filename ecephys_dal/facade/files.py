@@ -10,7 +10,7 @@ from ecephys_dal.filters import FileFilter, checked_id
 from ecephys_dal.frames import FrameColumn
 from ecephys_dal.models import WellKnownFile
 from ecephys_dal.repositories import FileRepository
-from ecephys_dal.repositories.files import ON_NO_OLDER_RUN
+from ecephys_dal.repositories.files import FILE_FOR_LOCATING, ON_NO_OLDER_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -142,7 +142,8 @@ class FileMethods:
             types=[type],
         )
         repository = FileRepository(self.postgres_engine)
-        found = repository.entities(spec, where=ON_NO_OLDER_RUN if current else ())
+        where = ON_NO_OLDER_RUN if current else ()
+        found = repository.entities(spec, where=where, options=FILE_FOR_LOCATING)
         if not found:
             _check_type(type, repository.types())
         return [locate(record) for record in found]
@@ -165,7 +166,8 @@ class FileMethods:
         RecordNotFoundError
             If there is no such record.
         """
-        record = FileRepository(self.postgres_engine).get(checked_id("file_id", file_id))
+        files, wanted = FileRepository(self.postgres_engine), checked_id("file_id", file_id)
+        record = files.get(wanted, options=FILE_FOR_LOCATING)
         stream: Iterable[bytes] = self.app_engine.stream(locate(record))
         return stream
 

@@ -41,6 +41,7 @@ from ecephys_dal.repositories import (
     UnitMetricRepository,
     UnitRepository,
 )
+from ecephys_dal.repositories.files import FILE_FOR_LOCATING, TEMPLATE_FOR_LOCATING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -230,13 +231,13 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, EcephysProjectApi):
     @override
     def get_session_data(self, session_id: int) -> Iterable[bytes]:
         spec = SessionFileFilter(session_ids=[checked_id("session_id", session_id)])
-        record = self._asking(SessionNwbRepository).one(spec)
+        record = self._asking(SessionNwbRepository).one(spec, options=FILE_FOR_LOCATING)
         return self._stream(record)
 
     @override
     def get_probe_lfp_data(self, probe_id: int) -> Iterable[bytes]:
         spec = ProbeFileFilter(probe_ids=[checked_id("probe_id", probe_id)])
-        record = self._asking(ProbeLfpRepository).one(spec)
+        record = self._asking(ProbeLfpRepository).one(spec, options=FILE_FOR_LOCATING)
         return self._stream(record)
 
     @override
@@ -249,7 +250,8 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, EcephysProjectApi):
 
     def _get_template(self, name: str) -> Iterable[bytes]:
         spec = TemplateFilter(names=[name], namespaces=[self.STIMULUS_TEMPLATE_NAMESPACE])
-        stimulus = self._asking(TemplateRepository).one(spec)
+        templates = self._asking(TemplateRepository)
+        stimulus = templates.one(spec, options=TEMPLATE_FOR_LOCATING)
         return self._stream(stimulus)
 
     def _stream(self, record: WellKnownFile | Stimulus) -> Iterable[bytes]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import case, func, literal, or_, select, tuple_, union_all
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, load_only
 from typing_extensions import override
 
 from ecephys_dal.filters import FileFilter, ProbeFileFilter, SessionFileFilter, TemplateFilter
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from ecephys_dal.repositories.clauses import Clauses
 
 __all__ = [
+    "FILE_FOR_LOCATING",
     "ON_NO_OLDER_RUN",
+    "TEMPLATE_FOR_LOCATING",
     "FileRepository",
     "ProbeLfpRepository",
     "SessionNwbRepository",
@@ -50,6 +52,19 @@ _COLUMNS = (
     WellKnownFile.filename,
     WellKnownFile.size,
     WellKnownFile.published_at,
+)
+
+# Options for records that are only to be located, so that LIMS may lack what else a file has.
+_PLACE = (
+    WellKnownFile.id,
+    WellKnownFile.filename,
+    WellKnownFile.storage_directory,
+    WellKnownFile.size,
+)
+FILE_FOR_LOCATING = (load_only(*_PLACE, raiseload=True),)
+TEMPLATE_FOR_LOCATING = (
+    load_only(Stimulus.id, Stimulus.name, raiseload=True),
+    joinedload(Stimulus.well_known_file).load_only(*_PLACE, raiseload=True),
 )
 
 # A clause over the tables of `FileRepository`. A run that is not known to be current is older.

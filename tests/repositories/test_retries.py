@@ -340,3 +340,15 @@ def test_a_question_that_takes_too_long_is_not_asked_again(url: str, bulk: bool)
             with pytest.raises(StatementTimeoutError, match="narrower filter"):
                 ask(where=SLOWLY)
         assert database.counters.retries == 0
+
+
+def test_a_slow_consumer_is_not_at_fault_when_the_server_hangs_up(url: str) -> None:
+    settings = DatabaseSettings(idle_in_transaction_timeout=0.2, backoff=0.02)
+    with named(url, bulk=False, settings=settings) as database:
+        units = UnitRepository(database)
+        chunks = []
+        for n, chunk in enumerate(units.chunks(size=100)):
+            time.sleep(0.5 if n < 2 else 0)
+            chunks.append(chunk)
+        assert database.counters.retries == 2
+        pd.testing.assert_frame_equal(pd.concat(chunks), units.frame())

@@ -1,0 +1,189 @@
+"""What goes wrong at a database is said in our words, in seconds, with what to do next."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import URL, make_url, text
+
+from ecephys_dal import (
+    Database,
+    DatabaseSettings,
+    DatabaseUnavailableError,
+    EcephysDalError,
+    SchemaMismatchError,
+    StatementTimeoutError,
+    UnitRepository,
+)
+from ecephys_dal.migrations import upgrade
+
+from .conftest import FreshUrl
+
+PASSWORD = "wr0ng p@ss"
+SLOWLY = text("pg_sleep(20) is not null")
+SPILLING = text("exists (select g from generate_series(1, 100000) g order by -g offset 99999)")
+
+
+@pytest.fixture(scope="module")
+def url(fresh_url: FreshUrl) -> URL:
+    """The URL of a LIMS without records, but for one row that can be asked slowly."""
+    url = fresh_url("postgresql")
+    with Database(url, owned=True) as owned, owned.connection() as connection:
+        upgrade(connection)
+    return make_url(url)
+
+
+@pytest.fixture(params=["bulk", "rows"])
+def bulk(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param == "bulk")
+
+
+@contextmanager
+def refused(
+    url: URL,
+    bulk: bool,
+    said: str,
+    error: type[EcephysDalError] = DatabaseUnavailableError,
+    **settings: Any,
+) -> Iterator[UnitRepository]:
+    """Expect this error and no other, soon, and that it is not tried again."""
+    began = time.monotonic()
+    limits = DatabaseSettings(retries=3, backoff=4, **settings)
+    with Database(url, bulk=bulk, settings=limits) as database:
+        with pytest.raises(error, match=said) as caught:
+            yield UnitRepository(database)
+        assert type(caught.value) is error
+        assert database.counters.retries == 0
+    assert time.monotonic() - began < 10
+    assert PASSWORD not in str(caught.value)
+
+
+def at(url: URL, host: str, port: int) -> URL:
+    return url.set(query={}, host=host, port=port, password=PASSWORD)
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port where nobody says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def closed() -> Iterator[int]:
+    """A port where nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield unused.getsockname()[1]
+
+
+def test_a_server_that_says_nothing(url: URL, bulk: bool, silent: int) -> None:
+    with refused(at(url, "127.0.0.1", silent), bulk, "check host", connect_timeout=2) as units:
+        units.frame()
+
+
+def test_a_port_where_nobody_listens(url: URL, bulk: bool, closed: int) -> None:
+    with refused(at(url, "127.0.0.1", closed), bulk, "refused.*; check host, port") as units:
+        units.frame()
+
+
+def test_an_unknown_host(url: URL, bulk: bool) -> None:
+    place = at(url, "no-such-host.invalid", 5432)
+    with refused(place, bulk, "no-such-host.invalid.*; check host.*VPN") as units:
+        units.frame()
+
+
+def test_an_unknown_database(url: URL, bulk: bool) -> None:
+    place = url.set(database="no_such_database")
+    with refused(place, bulk, 'is not there: database "no_such_database".*check dbname') as units:
+        units.frame()
+
+
+def test_an_unknown_role(url: URL, bulk: bool) -> None:
+    place = url.set(username="nobody_of_this_name")
+    with refused(place, bulk, "refuses the login.*check user") as units:
+        units.frame()
+
+
+def test_a_wrong_password(own_server: Any, bulk: bool) -> None:
+    url, role = make_url(own_server.get_uri()), f"reader_{uuid4().hex[:8]}"
+    with Database(url, owned=True) as owned, owned.connection() as connection:
+        connection.execute(text(f"CREATE ROLE {role} LOGIN PASSWORD 'right'"))
+        path = Path(connection.scalar(text("SHOW hba_file")) or "")
+        path.write_text(f"local all {role} scram-sha-256\n{path.read_text()}")
+        connection.execute(text("SELECT pg_reload_conf()"))
+    wait_for(url.set(username=role, password="right"))
+    with refused(
+        url.set(username=role, password=PASSWORD),
+        bulk,
+        "refuses the login: password authentication failed.*check user and password",
+    ) as units:
+        units.frame()
+
+
+def wait_for(url: URL) -> None:
+    """Wait until the server asks for a password."""
+    for _ in range(100):
+        try:
+            with Database(url.set(password=None)) as database, database.connection():
+                time.sleep(0.02)
+        except DatabaseUnavailableError:
+            return
+
+
+def test_too_many_connections(url: URL, bulk: bool) -> None:
+    role = f"reader_{uuid4().hex[:8]}"
+    with Database(url, owned=True) as owned, owned.connection() as connection:
+        connection.execute(text(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 1"))
+    mine = url.set(username=role)
+    try:
+        with Database(mine) as other, other.connection():
+            with refused(mine, bulk, "no connection left: too many .*; close some") as units:
+                units.frame()
+        if bulk:  # the other route has taken the only one
+            with refused(mine, bulk, "no connection left: too many .*; close some") as units:
+                units.frame()
+    finally:
+        with Database(url, owned=True) as owned, owned.connection() as connection:
+            connection.execute(text(f"DROP ROLE {role}"))
+
+
+def test_a_statement_that_takes_too_long(url: URL, bulk: bool) -> None:
+    said = "not done in time: canceling statement due to statement timeout; ask for less"
+    with refused(url, bulk, said, StatementTimeoutError, statement_timeout=0.2) as units:
+        asked_slowly(units)
+
+
+def asked_slowly(units: UnitRepository) -> None:
+    units.frame(where=text("(select pg_sleep(20)) is not null"))
+
+
+def test_a_table_that_is_locked(url: URL, bulk: bool) -> None:
+    with Database(url, owned=True) as owned, owned.connection() as connection:
+        connection.execute(text("LOCK TABLE ecephys_units"))
+        said = "is locked by someone else.*raise lock_timeout"
+        with refused(url, bulk, said, lock_timeout=0.2) as units:
+            units.frame()
+
+
+def test_a_server_without_room(url: URL, bulk: bool) -> None:
+    options = {"options": "-c work_mem=64kB -c temp_file_limit=100kB"}
+    said = "memory or disk: temporary file size exceeds.*ask for less at once"
+    with refused(url.update_query_dict(options), bulk, said) as units:
+        units.frame(where=SPILLING)
+
+
+def test_a_role_that_may_not_see_a_table(url: URL, bulk: bool) -> None:
+    role = f"reader_{uuid4().hex[:8]}"
+    with Database(url, owned=True) as owned, owned.connection() as connection:
+        connection.execute(text(f"CREATE ROLE {role} LOGIN"))
+    said = "^UnitRepository.frame: .*permission denied.*role may see the table"
+    with refused(url.set(username=role), bulk, said, SchemaMismatchError) as units:
+        units.frame()
