@@ -27,13 +27,13 @@ from ecephys_dal.migrations import upgrade
 from .conftest import FreshUrl
 
 PASSWORD = "wr0ng p@ss"
-SLOWLY = text("pg_sleep(20) is not null")
+SLOWLY = text("(select pg_sleep(20)) is not null")
 SPILLING = text("exists (select g from generate_series(1, 100000) g order by -g offset 99999)")
 
 
 @pytest.fixture(scope="module")
 def url(fresh_url: FreshUrl) -> URL:
-    """The URL of a LIMS without records, but for one row that can be asked slowly."""
+    """The URL of a LIMS without records."""
     url = fresh_url("postgresql")
     with Database(url, owned=True) as owned, owned.connection() as connection:
         upgrade(connection)
@@ -118,8 +118,10 @@ def test_a_wrong_password(own_server: Any, bulk: bool) -> None:
         connection.execute(text(f"CREATE ROLE {role} LOGIN PASSWORD 'right'"))
         path = Path(connection.scalar(text("SHOW hba_file")) or "")
         path.write_text(f"local all {role} scram-sha-256\n{path.read_text()}")
+        before = connection.scalar(text("SELECT pg_conf_load_time()"))
         connection.execute(text("SELECT pg_reload_conf()"))
-    wait_for(url.set(username=role, password="right"))
+    while loaded_at(url) == before:
+        time.sleep(0.02)
     with refused(
         url.set(username=role, password=PASSWORD),
         bulk,
@@ -128,14 +130,10 @@ def test_a_wrong_password(own_server: Any, bulk: bool) -> None:
         units.frame()
 
 
-def wait_for(url: URL) -> None:
-    """Wait until the server asks for a password."""
-    for _ in range(100):
-        try:
-            with Database(url.set(password=None)) as database, database.connection():
-                time.sleep(0.02)
-        except DatabaseUnavailableError:
-            return
+def loaded_at(url: URL) -> Any:
+    """When the server read whom to trust, as a new connection hears."""
+    with Database(url) as database, database.connection() as connection:
+        return connection.scalar(text("SELECT pg_conf_load_time()"))
 
 
 def test_too_many_connections(url: URL, bulk: bool) -> None:
@@ -144,9 +142,12 @@ def test_too_many_connections(url: URL, bulk: bool) -> None:
         connection.execute(text(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 1"))
     mine = url.set(username=role)
     try:
-        with Database(mine) as other, other.connection():
-            with refused(mine, bulk, "no connection left: too many .*; close some") as units:
-                units.frame()
+        with (
+            Database(mine) as other,
+            other.connection(),
+            refused(mine, bulk, "no connection left: too many .*; close some") as units,
+        ):
+            units.frame()
         if bulk:  # the other route has taken the only one
             with refused(mine, bulk, "no connection left: too many .*; close some") as units:
                 units.frame()
@@ -158,11 +159,7 @@ def test_too_many_connections(url: URL, bulk: bool) -> None:
 def test_a_statement_that_takes_too_long(url: URL, bulk: bool) -> None:
     said = "not done in time: canceling statement due to statement timeout; ask for less"
     with refused(url, bulk, said, StatementTimeoutError, statement_timeout=0.2) as units:
-        asked_slowly(units)
-
-
-def asked_slowly(units: UnitRepository) -> None:
-    units.frame(where=text("(select pg_sleep(20)) is not null"))
+        units.frame(where=SLOWLY)
 
 
 def test_a_table_that_is_locked(url: URL, bulk: bool) -> None:

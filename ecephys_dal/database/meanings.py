@@ -36,7 +36,7 @@ _SAID = {
     "25P03": "due to idle-in-transaction timeout",
     "25P04": "due to transaction timeout",
     "57P05": "due to idle-session timeout",
-    "53": "out of memory|No space left on device",
+    "53": "out of memory|No space left on device|temporary file size exceeds",
     _UNKNOWN_HOST: "could not translate host name",
     REFUSED: "(connection to server .* failed|could not connect to server): "
     ".*(refused|No such file|time|reach|No route|closed|reset|EOF)",
