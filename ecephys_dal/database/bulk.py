@@ -194,10 +194,11 @@ def _ahead(
 def _translated_errors(database: object) -> Iterator[None]:
     """Raise as ours the errors of ADBC that we have a word for, without the query."""
     import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
 
     try:
         yield
-    except (adbc.Error, OSError) as error:
+    except (adbc.Error, OSError, pa.ArrowException) as error:
         said = _without_query(str(error))
         # An answer that breaks off is an OSError, and so is one that the server ends with an error.
         broke_off = isinstance(error, OSError) and "ERROR:" not in said

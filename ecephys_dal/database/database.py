@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Engine
@@ -19,7 +19,7 @@ from ecephys_dal.config import (
 )
 from ecephys_dal.database.bulk import Bulk, has_bulk_route
 from ecephys_dal.database.counters import Counters
-from ecephys_dal.database.engine import given_engine, make_engine
+from ecephys_dal.database.engine import given_engine, guarded, make_engine
 from ecephys_dal.database.translation import translated_errors
 from ecephys_dal.database.url import cleaned, is_in_memory, parsed, shown, without_secrets
 from ecephys_dal.errors import ConfigurationError
@@ -55,6 +55,9 @@ class Database:
     ----------
     bulk : Bulk or None
         The route for whole tables, where there is one; else `connection` serves for them too.
+    has_answered : bool
+        The database has answered once, so that it is waited for when it refuses connections. A
+        pickle remembers it.
 
     Notes
     -----
@@ -149,24 +152,11 @@ class Database:
         with (
             translated_errors(self),
             self.engine.connect() as connection,
-            self._guarded(connection),
+            guarded(connection) if self.is_the_callers and not self.owned else nullcontext(),
         ):
             yield connection
             if self.owned:
                 connection.commit()
-
-    @contextmanager
-    def _guarded(self, connection: Connection) -> Iterator[None]:
-        """Keep a connection of the caller's SQLite engine from writing as long as it is ours."""
-        if self.owned or not self.is_the_callers or connection.dialect.name != "sqlite":
-            yield
-            return
-        before = connection.exec_driver_sql("PRAGMA query_only").scalar_one()
-        connection.exec_driver_sql("PRAGMA query_only = ON")
-        try:
-            yield
-        finally:
-            connection.exec_driver_sql(f"PRAGMA query_only = {before}")
 
     @property
     def counters(self) -> Counters:

@@ -198,7 +198,8 @@ def guarded(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.exec_driver_sql(tell.format(before))
+        if not connection.invalidated:  # else there is none any more to tell
+            connection.exec_driver_sql(tell.format(before))
 
 
 def is_owned(bind: Connection | Engine) -> bool:

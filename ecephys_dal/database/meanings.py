@@ -24,7 +24,7 @@ UNREACHABLE, _UNKNOWN_HOST = "unreachable", "unknown host"  # which have none
 _SAID = {
     "42P01": "no such table",
     "42703": "no such column",
-    "25006": "attempt to write a readonly database",
+    "25006": "attempt to write a readonly database|cannot execute .* in a read-only transaction",
     "28": "authentication failed|no password supplied|no pg_hba.conf entry|not permitted to log in"
     "|FATAL: +role .* does not exist|permission denied for database",
     "3D": "FATAL: +database .* does not exist",

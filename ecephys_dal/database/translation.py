@@ -43,6 +43,14 @@ def translated_errors(database: object) -> Iterator[None]:
         raise SchemaMismatchError(
             f"{database} holds text that is no JSON where JSON belongs: {error}"
         ) from error
+    except Exception as error:
+        # SQLAlchemy lets psycopg2's own through while it makes a connection one that reads.
+        if not hasattr(error, "pgcode"):
+            raise
+        ours = worded(str(error), error.pgcode, database, otherwise=LOST)
+        if ours is None:
+            raise
+        raise ours from error
 
 
 def _translated(error: DBAPIError, database: object) -> Exception:

@@ -304,6 +304,36 @@ def test_nothing_is_tried_again_inside_the_callers_transaction(url: str) -> None
         engine.dispose()
 
 
+@pytest.mark.parametrize("options", [{}, {"isolation_level": "AUTOCOMMIT"}], ids=str)
+def test_what_is_read_by_an_engine_of_the_callers_is_asked_again(
+    url: str, options: dict[str, Any]
+) -> None:
+    with Proxy(url) as proxy:
+        engine = create_engine(proxy.url, **options)
+        with Database(engine, settings=SETTINGS) as database:
+            units = UnitRepository(database)
+            undisturbed = units.frame()
+            proxy.cut()
+            pd.testing.assert_frame_equal(units.frame(), undisturbed)
+            proxy.cut_after(20_000)
+            pd.testing.assert_frame_equal(units.frame(), undisturbed)
+            assert database.counters.retries == 2
+        engine.dispose()
+
+
+def test_a_part_of_dasks_waits_for_a_server_that_has_answered(url: str) -> None:
+    pytest.importorskip("dask", reason="the dask extra is not installed")
+    with Proxy(url) as proxy, named(str_of(proxy)) as database:
+        units = UnitRepository(database)
+        parts = units.dask_frame(npartitions=2)
+        undisturbed = units.frame()
+        proxy.refuse()
+        proxy.cut()
+        threading.Timer(0.1, proxy.take_over).start()
+        came = parts.compute(scheduler="sync")
+        pd.testing.assert_frame_equal(came, undisturbed)
+
+
 @BULK
 def test_what_an_administrator_cancels_is_not_asked_again(large: str, bulk: bool) -> None:
     with named(large, bulk=bulk) as database:
