@@ -33,32 +33,35 @@ def translated_errors(database: object) -> Iterator[None]:
     """Raise as ours the errors of a driver that we have a word for, without password and query."""
     try:
         yield
-    except PoolTimeoutError as error:
-        raise DatabaseUnavailableError(
-            f"no connection to {database} became free in time; close some, or use fewer threads"
-        ) from error
-    except DBAPIError as error:
-        raise _translated(error, database) from error
-    except JSONDecodeError as error:
-        raise SchemaMismatchError(
-            f"{database} holds text that is no JSON where JSON belongs: {error}"
-        ) from error
     except Exception as error:
-        # SQLAlchemy lets psycopg2's own through while it makes a connection one that reads.
-        if not hasattr(error, "pgcode"):
-            raise
-        ours = worded(str(error), error.pgcode, database, otherwise=LOST)
+        ours = _ours(error, database)
         if ours is None:
             raise
         raise ours from error
 
 
-def _translated(error: DBAPIError, database: object) -> Exception:
+def _ours(error: Exception, database: object) -> EcephysDalError | None:
+    if isinstance(error, PoolTimeoutError):
+        return DatabaseUnavailableError(
+            f"no connection to {database} became free in time; close some, or use fewer threads"
+        )
+    if isinstance(error, JSONDecodeError):
+        return SchemaMismatchError(
+            f"{database} holds text that is no JSON where JSON belongs: {error}"
+        )
+    if isinstance(error, DBAPIError):
+        return _of_driver(error, database)
+    if hasattr(error, "pgcode"):  # psycopg2's own, while SQLAlchemy prepares a connection
+        return worded(str(error), error.pgcode, database, otherwise=LOST)
+    return None
+
+
+def _of_driver(error: DBAPIError, database: object) -> EcephysDalError | None:
     state, otherwise = getattr(error.orig, "pgcode", ""), ""
     if state is None:  # libpq found no connection or no answer; or psycopg2 what it can't send
         lost = error.connection_invalidated or type(error) is DatabaseError
         otherwise = LOST if lost else UNREACHABLE if isinstance(error, OperationalError) else ""
-    return worded(str(error.orig), state, database, otherwise=otherwise) or error
+    return worded(str(error.orig), state, database, otherwise=otherwise)
 
 
 def worded(

@@ -99,11 +99,12 @@ def dask_frame(
     check_count("max_connections", max_connections)
     part = _Part(
         repository=type(repository),
+        where=_pickled(and_(true(), *clauses_of(where)), repository, database),
+        # Asked before the database is pickled, which then knows that it has answered.
+        meta=_meta(repository, spec, where, dtype_backend),
         # A pickle in the graph's pickle: the scheduler, which loads the graph, needs no password.
         database=pickle.dumps(database),
-        where=_pickled(and_(true(), *clauses_of(where)), repository, database),
         spec=repository._asked(spec),  # noqa: SLF001
-        meta=_meta(repository, spec, where, dtype_backend),
         dtype_backend=dtype_backend,
         connections=_Connections(f"ecephys_dal, {database}", max_connections, os.getpid()),
     )
