@@ -11,6 +11,7 @@ from ecephys_dal.filters import checked_id
 from ecephys_dal.repositories.clauses import among
 from ecephys_dal.repositories.conditions import joined, truth
 from ecephys_dal.repositories.explanation import Explanation, Step, plan_of, sql_of
+from ecephys_dal.repositories.reading import asked
 from ecephys_dal.repositories.statement import F, M
 from ecephys_dal.repositories.tables import Tables
 from ecephys_dal.repositories.why import Check, Why
@@ -71,6 +72,7 @@ class Reasons(Tables[M, F]):
         """
         return self.why_where(among(self.model.id, tuple(record_ids)), spec, where=where)
 
+    @asked
     def why_where(
         self, of: Iterable[ColumnElement[bool]], spec: F | None = None, *, where: Where = ()
     ) -> list[Why]:
@@ -124,6 +126,7 @@ class Reasons(Tables[M, F]):
         model, record_id = self.model.__name__, found[keys[0]]
         return Why(model, record_id, exists=True, parents=parents, checks=tuple(checks))
 
+    @asked
     def explain(
         self,
         spec: F | None = None,
