@@ -64,7 +64,7 @@ class DatabaseSettings:
     retries : int
         How often a read is tried again after the connection broke off; may be 0.
     backoff : float
-        The longest wait before the first of them, doubled before each further one.
+        The longest wait before the first of them, doubled before each further one up to 30.
 
     Raises
     ------

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Question"]
 
 _LOG = logging.getLogger(__name__)
+_LONGEST = 30  # seconds to wait for the next attempt
 T = TypeVar("T")
 
 
@@ -111,10 +112,10 @@ class Question:
 
     def _retrying(self, database: Database) -> Retrying:
         settings = database.settings
-        half = settings.backoff / 2  # of each wait is left to chance, to spread clients
+        half, longest = settings.backoff / 2, _LONGEST / 2  # the other half is left to chance
         return Retrying(
             retry=retry_if_exception_type(ConnectionLostError),
-            wait=wait_exponential(half) + wait_random_exponential(half),
+            wait=wait_exponential(half, longest) + wait_random_exponential(half, longest),
             stop=stop_after_attempt(1 + settings.retries),
             before_sleep=self._note_retry,
             reraise=True,
