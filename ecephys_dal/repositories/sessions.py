@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 
 from ecephys_dal.filters import SessionFilter
 from ecephys_dal.models import Age, Donor, EcephysAnalysisRun, EcephysSession, Gender, Specimen
@@ -20,6 +20,7 @@ __all__ = ["SessionRepository"]
 
 _HAS_NWB = (
     SessionNwbRepository.visible()
+    .with_only_columns(literal(1), maintain_column_froms=True)  # no more of the file is needed
     .where(EcephysAnalysisRun.ecephys_session_id == EcephysSession.id)
     .exists()
 )
