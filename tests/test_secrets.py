@@ -32,9 +32,11 @@ from ecephys_dal import (
     DatabaseUnavailableError,
     DbCredentials,
     EcephysProjectLimsApi,
+    SessionFilter,
     SessionRepository,
     UnitRepository,
 )
+from ecephys_dal.doctor import examine
 from ecephys_dal.models import Gender
 from tests.logins import PASSWORD, Login
 
@@ -116,6 +118,11 @@ SLOW = select(func.pg_sleep(30))
 HURRIED = DatabaseSettings(statement_timeout=0.05, connect_timeout=2)
 EXHAUSTED = DatabaseSettings(pool_size=1, pool_timeout=0.01)
 
+
+def shown_ways(answer: Any) -> list[object]:
+    return [answer, str(answer), answer._repr_html_(), json.dumps(answer.to_dict())]
+
+
 PRODUCERS: dict[str, Callable[[Case], object]] = {
     # What is shown of objects
     "repr of a database": lambda case: [case.database, str(case.database), vars(case.database)],
@@ -130,6 +137,9 @@ PRODUCERS: dict[str, Callable[[Case], object]] = {
     # What is answered
     "tables": lambda case: [case.api.get_sessions(), case.api.get_units()],
     "attributes of a table": lambda case: case.api.get_probes().attrs,
+    "why": lambda case: shown_ways(case.api.why(session_id=1)),
+    "explain": lambda case: shown_ways(case.api.explain(SessionFilter())),
+    "an examination": lambda case: shown_ways(examine(case.database, progress=False)),
     "a statement": lambda case: SessionRepository(case.database).select(),
     "objects": lambda case: [vars(one) for one in SessionRepository(case.database).entities()],
     "what the server sees": lambda case: case.value(text("select query from pg_stat_activity")),

@@ -6,8 +6,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import OperationalError
+
+from ecephys_dal.errors import DatabaseUnavailableError, StatementTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,10 +20,9 @@ if TYPE_CHECKING:
     from ecephys_dal.database import Database
     from ecephys_dal.doctor.catalogue import Catalogue
 
-__all__ = ["Lims", "timed_out"]
+__all__ = ["Lims"]
 
 _STEPS = 10_000  # of SQLite's machine, between two looks at the clock
-_CANCELLED = ("57014", "interrupted")  # as PostgreSQL and SQLite say it
 
 
 class Lims:
@@ -60,6 +61,15 @@ class Lims:
         with self.connection() as connection:
             return connection.execute(statement, values).all()
 
+    def answers(self) -> bool:
+        """Ask for next to nothing, and tell whether there is an answer."""
+        try:
+            with self.connection() as connection:
+                inspect(connection).has_table("")  # which needs the catalogue alone
+        except DatabaseUnavailableError:
+            return False
+        return True
+
     def rows_by_dialect(self, statements: Mapping[str, str], **values: Any) -> Sequence[Any]:
         """Return the answer to the statement for this database, nothing if there is none for it."""
         with self.connection() as connection:
@@ -81,6 +91,10 @@ def _limit_of_file(connection: Connection, seconds: float) -> Iterator[None]:
     driver.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
     try:
         yield
+    except OperationalError as error:
+        if str(error.orig) != "interrupted":
+            raise
+        raise StatementTimeoutError("SQLite was interrupted") from error
     finally:
         driver.set_progress_handler(None, 0)
 
@@ -89,13 +103,3 @@ _LIMITS: dict[str, Callable[[Connection, float], AbstractContextManager[None]]] 
     "postgresql": _limit_of_server,
     "sqlite": _limit_of_file,
 }
-
-
-def timed_out(error: BaseException | None) -> bool:
-    """Tell whether an error is that a statement took too long."""
-    while error is not None:
-        if isinstance(error, DBAPIError):
-            state = getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None)
-            return (state or str(error.orig)) in _CANCELLED
-        error = error.__cause__
-    return False

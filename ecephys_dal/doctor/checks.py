@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ecephys_dal.doctor.asking import timed_out
 from ecephys_dal.doctor.findings import Finding
-from ecephys_dal.errors import DatabaseUnavailableError
+from ecephys_dal.errors import DatabaseUnavailableError, StatementTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,9 +57,9 @@ class Check:
         return found + [self._well(code) for code in self.codes if code not in made]
 
     def _failed(self, error: Exception, lims: Lims) -> Finding:
-        if timed_out(error):
+        if isinstance(error, StatementTimeoutError):
             return self._unknown("check_timed_out", f"it took longer than {lims.time_limit:g} s")
-        if isinstance(error, DatabaseUnavailableError):
+        if isinstance(error, DatabaseUnavailableError) and not lims.answers():
             lims.lost = True
             return Finding.of("database_unreachable", "", str(error))
         reason = str(error).strip().partition("\n")[0]

@@ -47,7 +47,8 @@ __all__ = [
 
 Name = tuple[str, str]  # of a table, and of a column of it
 
-_ENTITIES = ("entities", "get", "one")  # which read whole records; the others, tables
+_RECORDS = ("entities", "get", "one")  # outputs that are no tables
+_PLACE = ", the place of a file"
 
 # The one place that knows what each method of `EcephysProjectLimsApi` asks.
 METHODS: dict[str, tuple[type[Repository[Any, Any]], str]] = {
@@ -92,8 +93,8 @@ def users_of(names: Iterable[Name]) -> Users:
     wanted = set(names)
     needed = {output for output, columns in _needs().items() if wanted & columns}
     return Users(
-        tuple(name for name, asked in METHODS.items() if _output(*asked) in needed),
-        tuple(output for output in _needs() if output in needed),
+        tuple(name for name, asked in METHODS.items() if _read_by(*asked) in needed),
+        tuple(output for output in _needs() if output in needed and not output.endswith(_PLACE)),
     )
 
 
@@ -101,7 +102,7 @@ def users_of_repository(repository: type[Repository[Any, Any]]) -> Users:
     """Return who asks a repository."""
     return Users(
         tuple(name for name, (asked, _) in METHODS.items() if asked is repository),
-        (_output(repository, "frame"), _output(repository, "entities")),
+        (f"{repository.__name__}.frame", f"{repository.__name__}.entities"),
     )
 
 
@@ -140,13 +141,15 @@ def _needs() -> Mapping[str, frozenset[Name]]:
         repository, spec = asked(nowhere), _full_spec(asked.filter_type)
         table = repository._table(spec, ())  # noqa: SLF001 - the statement of its frame
         records = repository.select(spec).options(*asked.load)
-        needs[_output(asked, "frame")] = columns_of(table)
-        needs[_output(asked, "entities")] = columns_of(records)
+        needs[f"{asked.__name__}.frame"] = columns_of(table)
+        needs[f"{asked.__name__}.entities"] = columns_of(records)
+        needs[f"{asked.__name__}{_PLACE}"] = columns_of(records.options(*asked.to_locate))
     return needs
 
 
-def _output(repository: type[Repository[Any, Any]], output: str) -> str:
-    return f"{repository.__name__}.{'entities' if output in _ENTITIES else output}"
+def _read_by(repository: type[Repository[Any, Any]], output: str) -> str:
+    """Return what of `_needs` a method of the facade reads; of records only the file's place."""
+    return f"{repository.__name__}{_PLACE if output in _RECORDS else f'.{output}'}"
 
 
 def _full_spec(filter_type: type[Filter]) -> Filter:

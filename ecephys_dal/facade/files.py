@@ -10,7 +10,7 @@ from ecephys_dal.filters import FileFilter, checked_id
 from ecephys_dal.frames import FrameColumn
 from ecephys_dal.models import WellKnownFile
 from ecephys_dal.repositories import FileRepository
-from ecephys_dal.repositories.files import FILE_FOR_LOCATING, ON_NO_OLDER_RUN
+from ecephys_dal.repositories.files import ON_NO_OLDER_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -143,7 +143,7 @@ class FileMethods:
         )
         repository = FileRepository(self.postgres_engine)
         where = ON_NO_OLDER_RUN if current else ()
-        found = repository.entities(spec, where=where, options=FILE_FOR_LOCATING)
+        found = repository.entities(spec, where=where, options=repository.to_locate)
         if not found:
             _check_type(type, repository.types())
         return [locate(record) for record in found]
@@ -167,7 +167,7 @@ class FileMethods:
             If there is no such record.
         """
         files, wanted = FileRepository(self.postgres_engine), checked_id("file_id", file_id)
-        record = files.get(wanted, options=FILE_FOR_LOCATING)
+        record = files.get(wanted, options=files.to_locate)
         stream: Iterable[bytes] = self.app_engine.stream(locate(record))
         return stream
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from typing_extensions import override
 
@@ -20,6 +20,7 @@ from ecephys_dal.facade.interface import EcephysProjectApi
 from ecephys_dal.facade.reasons import ReasonMethods, checked_rules
 from ecephys_dal.filters import (
     ChannelFilter,
+    Filter,
     IsiExperimentFilter,
     ProbeFileFilter,
     ProbeFilter,
@@ -35,13 +36,13 @@ from ecephys_dal.repositories import (
     IsiExperimentRepository,
     ProbeLfpRepository,
     ProbeRepository,
+    Repository,
     SessionNwbRepository,
     SessionRepository,
     TemplateRepository,
     UnitMetricRepository,
     UnitRepository,
 )
-from ecephys_dal.repositories.files import FILE_FOR_LOCATING, TEMPLATE_FOR_LOCATING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,9 +52,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ecephys_dal.filters import Day, Ids, Names
-    from ecephys_dal.models import Stimulus, WellKnownFile
 
 __all__ = ["EcephysProjectLimsApi", "Streams"]
+
+F = TypeVar("F", bound=Filter)
 
 
 class Streams(Protocol):
@@ -231,14 +233,12 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, EcephysProjectApi):
     @override
     def get_session_data(self, session_id: int) -> Iterable[bytes]:
         spec = SessionFileFilter(session_ids=[checked_id("session_id", session_id)])
-        record = self._asking(SessionNwbRepository).one(spec, options=FILE_FOR_LOCATING)
-        return self._stream(record)
+        return self._stream(SessionNwbRepository, spec)
 
     @override
     def get_probe_lfp_data(self, probe_id: int) -> Iterable[bytes]:
         spec = ProbeFileFilter(probe_ids=[checked_id("probe_id", probe_id)])
-        record = self._asking(ProbeLfpRepository).one(spec, options=FILE_FOR_LOCATING)
-        return self._stream(record)
+        return self._stream(ProbeLfpRepository, spec)
 
     @override
     def get_natural_movie_template(self, number: int) -> Iterable[bytes]:
@@ -250,10 +250,11 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, EcephysProjectApi):
 
     def _get_template(self, name: str) -> Iterable[bytes]:
         spec = TemplateFilter(names=[name], namespaces=[self.STIMULUS_TEMPLATE_NAMESPACE])
-        templates = self._asking(TemplateRepository)
-        stimulus = templates.one(spec, options=TEMPLATE_FOR_LOCATING)
-        return self._stream(stimulus)
+        return self._stream(TemplateRepository, spec)
 
-    def _stream(self, record: WellKnownFile | Stimulus) -> Iterable[bytes]:
+    def _stream(self, repository: type[Repository[Any, F]], spec: F) -> Iterable[bytes]:
+        """Fetch the file of the one record that there must be."""
+        asking = self._asking(repository)
+        record = asking.one(spec, options=asking.to_locate)
         stream: Iterable[bytes] = self.app_engine.stream(locate(record))
         return stream

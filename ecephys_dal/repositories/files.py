@@ -35,9 +35,7 @@ if TYPE_CHECKING:
     from ecephys_dal.repositories.clauses import Clauses
 
 __all__ = [
-    "FILE_FOR_LOCATING",
     "ON_NO_OLDER_RUN",
-    "TEMPLATE_FOR_LOCATING",
     "FileRepository",
     "ProbeLfpRepository",
     "SessionNwbRepository",
@@ -54,15 +52,15 @@ _COLUMNS = (
     WellKnownFile.published_at,
 )
 
-# Options for records that are only to be located, so that LIMS may lack what else a file has.
+# The options of records that are only to be located, so that LIMS may lack what else a file has.
 _PLACE = (
     WellKnownFile.id,
     WellKnownFile.filename,
     WellKnownFile.storage_directory,
     WellKnownFile.size,
 )
-FILE_FOR_LOCATING = (load_only(*_PLACE, raiseload=True),)
-TEMPLATE_FOR_LOCATING = (
+_FILE_TO_LOCATE = (load_only(*_PLACE, raiseload=True),)
+_TEMPLATE_TO_LOCATE = (
     load_only(Stimulus.id, Stimulus.name, raiseload=True),
     joinedload(Stimulus.well_known_file).load_only(*_PLACE, raiseload=True),
 )
@@ -86,6 +84,7 @@ class FileRepository(Repository[WellKnownFile, FileFilter]):
     model = WellKnownFile
     filter_type = FileFilter
     noun = "well-known file"
+    to_locate = _FILE_TO_LOCATE
     # Each join is an equality with a primary key: one row a file, and never a scan a row.
     statement = (
         select(WellKnownFile)
@@ -192,6 +191,7 @@ class SessionNwbRepository(Repository[WellKnownFile, SessionFileFilter]):
     model = WellKnownFile
     filter_type = SessionFileFilter
     noun = "current NWB file"
+    to_locate = _FILE_TO_LOCATE
     advice = "; has_nwb of get_sessions() says which sessions have one"
     statement = (
         select(WellKnownFile)
@@ -214,6 +214,7 @@ class ProbeLfpRepository(Repository[WellKnownFile, ProbeFileFilter]):
     model = WellKnownFile
     filter_type = ProbeFileFilter
     noun = "current LFP NWB file"
+    to_locate = _FILE_TO_LOCATE
     advice = "; is it the id of a probe, and has_lfp_data of get_probes() true?"
     statement = (
         select(WellKnownFile)
@@ -237,6 +238,7 @@ class TemplateRepository(Repository[Stimulus, TemplateFilter]):
     model = Stimulus
     filter_type = TemplateFilter
     noun = "stimulus template"
+    to_locate = _TEMPLATE_TO_LOCATE
     statement = select(Stimulus).join(Stimulus.namespace).join(Stimulus.well_known_file)
     load = (joinedload(Stimulus.well_known_file),)
     columns = (

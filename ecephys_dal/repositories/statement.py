@@ -53,6 +53,8 @@ class Statement(ABC, Generic[M, F]):
         What hides a record from everybody.
     load : tuple of ORMOption
         What an entity always brings along.
+    to_locate : tuple of ORMOption
+        Options for records that are only wanted for the places of their files.
     noun, advice : str
         What a message calls one record, and what it says if there is none.
     columns : tuple
@@ -68,6 +70,7 @@ class Statement(ABC, Generic[M, F]):
     statement: ClassVar[Select[Any]]
     rules: ClassVar[tuple[Rule, ...]] = ()
     load: ClassVar[tuple[ORMOption, ...]] = ()
+    to_locate: ClassVar[tuple[ORMOption, ...]] = ()
     noun: ClassVar[str] = "record"
     advice: ClassVar[str] = ""
     columns: ClassVar[tuple[Any, ...]]
