@@ -33,6 +33,7 @@ from ecephys_dal import (
     DbCredentials,
     EcephysProjectLimsApi,
     SessionRepository,
+    UnitFilter,
     UnitRepository,
 )
 from ecephys_dal.models import Gender
@@ -87,6 +88,10 @@ def show_connection(case: Case) -> object:
         return [repr(one) for one in (connection, connection.connection, db, vars(connection))]
 
 
+def in_all_forms(answer: Any) -> object:
+    return [str(answer), repr(answer), answer.to_dict(), answer._repr_html_(), pickle.dumps(answer)]
+
+
 def exhaust(database: Database) -> None:
     with database.connection(), database.connection():
         pass
@@ -130,6 +135,14 @@ PRODUCERS: dict[str, Callable[[Case], object]] = {
     # What is answered
     "tables": lambda case: [case.api.get_sessions(), case.api.get_units()],
     "attributes of a table": lambda case: case.api.get_probes().attrs,
+    "why": lambda case: in_all_forms(case.api.why(unit_id=1)),
+    "why a session is there": lambda case: in_all_forms(
+        case.api.why(session_id=case.login.lims.session_ids[0])
+    ),
+    "explain": lambda case: in_all_forms(case.api.explain(UnitFilter(session_ids=[1]))),
+    "explain of what fails": lambda case: EcephysProjectLimsApi(
+        case.other(database="none"), case.api.app_engine
+    ).explain(UnitFilter()),
     "a statement": lambda case: SessionRepository(case.database).select(),
     "objects": lambda case: [vars(one) for one in SessionRepository(case.database).entities()],
     "what the server sees": lambda case: case.value(text("select query from pg_stat_activity")),

@@ -14,7 +14,12 @@ import pytest
 from documentation import PAGES, ROOT, name_of, prose
 
 import ecephys_dal
-from ecephys_dal import ArtifactSettings, EcephysProjectApi, EcephysProjectLimsApi
+from ecephys_dal import (
+    ArtifactSettings,
+    DatabaseSettings,
+    EcephysProjectApi,
+    EcephysProjectLimsApi,
+)
 
 COMPATIBILITY = ROOT / "docs" / "compatibility.md"
 DOWNLOADS = ROOT / "docs" / "downloads.md"
@@ -59,6 +64,15 @@ def test_the_generated_parts_are_what_the_code_gives(monkeypatch, capsys):
     monkeypatch.syspath_prepend(ROOT / "docs")
     script = runpy.run_path(str(ROOT / "docs" / "generate.py"))
     assert script["main"](["--check"]) == 0, capsys.readouterr().out
+
+
+def test_the_settings_of_a_database_are_what_their_class_says():
+    script = runpy.run_path(str(ROOT / "docs" / "generate_settings.py"))
+    assert script["page"]() == script["PAGE"].read_text(encoding="utf-8")
+    documented = rows("setting", ROOT / "docs" / "service.md")
+    assert list(documented) == [field.name for field in fields(DatabaseSettings)]
+    defaults = {name: ast.literal_eval(row[1].strip("`")) for name, row in documented.items()}
+    assert DatabaseSettings(**defaults) == DatabaseSettings()
 
 
 def test_the_changelog_has_this_version():
