@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import data_model
 import doctor_tables
+import settings_table
 
 from ecephys_dal.repositories import REPOSITORIES
 from ecephys_dal.rules import RULES
@@ -37,6 +38,7 @@ PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
         "the wanted indexes": doctor_tables.indexes,
     },
     "rules.md": {"the rules": rules},
+    "service.md": {"the settings": settings_table.settings},
 }
 
 
