@@ -32,8 +32,8 @@ from ecephys_dal import (
     DatabaseUnavailableError,
     DbCredentials,
     EcephysProjectLimsApi,
-    SessionFilter,
     SessionRepository,
+    UnitFilter,
     UnitRepository,
 )
 from ecephys_dal.doctor import examine
@@ -89,6 +89,10 @@ def show_connection(case: Case) -> object:
         return [repr(one) for one in (connection, connection.connection, db, vars(connection))]
 
 
+def in_all_forms(answer: Any) -> object:
+    return [str(answer), repr(answer), answer.to_dict(), answer._repr_html_(), pickle.dumps(answer)]
+
+
 def exhaust(database: Database) -> None:
     with database.connection(), database.connection():
         pass
@@ -118,11 +122,6 @@ SLOW = select(func.pg_sleep(30))
 HURRIED = DatabaseSettings(statement_timeout=0.05, connect_timeout=2)
 EXHAUSTED = DatabaseSettings(pool_size=1, pool_timeout=0.01)
 
-
-def shown_ways(answer: Any) -> list[object]:
-    return [answer, str(answer), answer._repr_html_(), json.dumps(answer.to_dict())]
-
-
 PRODUCERS: dict[str, Callable[[Case], object]] = {
     # What is shown of objects
     "repr of a database": lambda case: [case.database, str(case.database), vars(case.database)],
@@ -137,9 +136,15 @@ PRODUCERS: dict[str, Callable[[Case], object]] = {
     # What is answered
     "tables": lambda case: [case.api.get_sessions(), case.api.get_units()],
     "attributes of a table": lambda case: case.api.get_probes().attrs,
-    "why": lambda case: shown_ways(case.api.why(session_id=1)),
-    "explain": lambda case: shown_ways(case.api.explain(SessionFilter())),
-    "an examination": lambda case: shown_ways(examine(case.database, progress=False)),
+    "an examination": lambda case: in_all_forms(examine(case.database, progress=False)),
+    "why": lambda case: in_all_forms(case.api.why(unit_id=1)),
+    "why a session is there": lambda case: in_all_forms(
+        case.api.why(session_id=case.login.lims.session_ids[0])
+    ),
+    "explain": lambda case: in_all_forms(case.api.explain(UnitFilter(session_ids=[1]))),
+    "explain of what fails": lambda case: EcephysProjectLimsApi(
+        case.other(database="none"), case.api.app_engine
+    ).explain(UnitFilter()),
     "a statement": lambda case: SessionRepository(case.database).select(),
     "objects": lambda case: [vars(one) for one in SessionRepository(case.database).entities()],
     "what the server sees": lambda case: case.value(text("select query from pg_stat_activity")),

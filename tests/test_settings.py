@@ -319,6 +319,7 @@ def reply(server: socket.socket, answer: bytes) -> None:
 
 
 def test_one_database_never_opens_more_connections_than_its_pool_holds(postgres_url: str) -> None:
+    began = time.monotonic()
     with opened(postgres_url, pool_size=5, pool_timeout=0.1) as database, ExitStack() as held:
         number = 0
         for pool in filter(None, (database.engine.pool, database.bulk and database.bulk.pool)):
@@ -327,9 +328,11 @@ def test_one_database_never_opens_more_connections_than_its_pool_holds(postgres_
                     held.callback(pool.connect().close)
                     number += 1
         assert number == 5
+    assert time.monotonic() - began < 10
 
 
 def test_a_full_pool_is_said_in_our_words(postgres_url: str) -> None:
+    began = time.monotonic()
     with (
         opened(postgres_url, pool_size=1, pool_timeout=0.1) as database,
         database.connection(),
@@ -337,6 +340,7 @@ def test_a_full_pool_is_said_in_our_words(postgres_url: str) -> None:
         database.connection(),
     ):
         pass
+    assert time.monotonic() - began < 10
     assert database.bulk is None  # one connection can't be halved
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -218,6 +219,7 @@ def forked(work: Callable[[int], Any], number: int) -> Child:
     signal.alarm(60)
     try:
         os.close(reading)
+        gc.collect()  # what is freed must not close what the parent uses
         with os.fdopen(writing, "wb") as pipe:
             pipe.write(pickle.dumps(work(number)))
         status = 0
