@@ -60,10 +60,7 @@ _PLACE = (
     WellKnownFile.size,
 )
 _FILE_TO_LOCATE = (load_only(*_PLACE, raiseload=True),)
-_TEMPLATE_TO_LOCATE = (
-    load_only(Stimulus.id, Stimulus.name, raiseload=True),
-    joinedload(Stimulus.well_known_file).load_only(*_PLACE, raiseload=True),
-)
+_TEMPLATE_TO_LOCATE = (joinedload(Stimulus.well_known_file).load_only(*_PLACE, raiseload=True),)
 
 # A clause over the tables of `FileRepository`. A run that is not known to be current is older.
 ON_NO_OLDER_RUN = or_(EcephysAnalysisRun.id.is_(None), EcephysAnalysisRun.current.is_(True))
