@@ -136,24 +136,28 @@ def loaded_at(url: URL) -> Any:
         return connection.scalar(text("SELECT pg_conf_load_time()"))
 
 
-def test_too_many_connections(url: URL, bulk: bool) -> None:
+@contextmanager
+def role_of(url: URL, options: str = "") -> Iterator[URL]:
+    """Make a role for a while, and give the URL by which it logs in."""
     role = f"reader_{uuid4().hex[:8]}"
-    with Database(url, owned=True) as owned, owned.connection() as connection:
-        connection.execute(text(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 1"))
-    mine = url.set(username=role)
-    try:
-        with (
-            Database(mine) as other,
-            other.connection(),
-            refused(mine, bulk, "no connection left: too many .*; close some") as units,
-        ):
+    with Database(url, owned=True) as owned:
+        with owned.connection() as connection:
+            connection.execute(text(f"CREATE ROLE {role} LOGIN {options}"))
+        try:
+            yield url.set(username=role)
+        finally:
+            with owned.connection() as connection:
+                connection.execute(text(f"DROP ROLE {role}"))
+
+
+def test_too_many_connections(url: URL, bulk: bool) -> None:
+    said = "no connection left: too many .*; close some"
+    with role_of(url, "CONNECTION LIMIT 1") as mine:
+        with Database(mine) as other, other.connection(), refused(mine, bulk, said) as units:
             units.frame()
         if bulk:  # the other route has taken the only one
-            with refused(mine, bulk, "no connection left: too many .*; close some") as units:
+            with refused(mine, bulk, said) as units:
                 units.frame()
-    finally:
-        with Database(url, owned=True) as owned, owned.connection() as connection:
-            connection.execute(text(f"DROP ROLE {role}"))
 
 
 def test_a_statement_that_takes_too_long(url: URL, bulk: bool) -> None:
@@ -178,9 +182,6 @@ def test_a_server_without_room(url: URL, bulk: bool) -> None:
 
 
 def test_a_role_that_may_not_see_a_table(url: URL, bulk: bool) -> None:
-    role = f"reader_{uuid4().hex[:8]}"
-    with Database(url, owned=True) as owned, owned.connection() as connection:
-        connection.execute(text(f"CREATE ROLE {role} LOGIN"))
     said = "^UnitRepository.frame: .*permission denied.*role may see the table"
-    with refused(url.set(username=role), bulk, said, SchemaMismatchError) as units:
+    with role_of(url) as mine, refused(mine, bulk, said, SchemaMismatchError) as units:
         units.frame()
