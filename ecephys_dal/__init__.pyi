@@ -50,7 +50,6 @@ from .repositories import (
     Check,
     Explanation,
     FileRepository,
-    FileWhy,
     IsiExperimentRepository,
     ProbeLfpRepository,
     ProbeRepository,
@@ -62,6 +61,7 @@ from .repositories import (
     UnitMetricRepository,
     UnitRepository,
     Why,
+    WhyOne,
 )
 
 __version__: str
@@ -95,7 +95,6 @@ __all__ = [
     "Explanation",
     "FileFilter",
     "FileRepository",
-    "FileWhy",
     "Filter",
     "InvalidFilterError",
     "IsiExperimentFilter",
@@ -123,6 +122,7 @@ __all__ = [
     "UnitMetricRepository",
     "UnitRepository",
     "Why",
+    "WhyOne",
     "__version__",
     "doctor",
     "rules",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import requests
@@ -14,6 +13,7 @@ from urllib3.exceptions import HTTPError
 from ecephys_dal.artifacts.interruption import Interruption, KeptWaiting
 from ecephys_dal.artifacts.redirects import is_redirect, next_url, same_origin
 from ecephys_dal.errors import ArtifactTransferError
+from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
     from ecephys_dal.artifacts.settings import ArtifactSettings
@@ -64,7 +64,7 @@ def request(
         Whose body was not read.
     """
     at_home = same_origin(url, origin)
-    agent = settings.user_agent or f"ecephys_dal/{version('ecephys_dal')}"
+    agent = settings.user_agent or f"ecephys_dal/{__version__}"
     own = (settings.current("headers") or {}) if at_home else {}
     auth = settings.current("auth") if at_home else None
     longest = max(longest, 0.001)  # for 0 is refused

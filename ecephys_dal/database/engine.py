@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from ecephys_dal.config import asked_password, options_from_env
 from ecephys_dal.database.forks import parted_by_a_fork
 from ecephys_dal.database.url import is_in_memory
 from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError
+from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +118,7 @@ def connect_arguments(url: URL, settings: DatabaseSettings, *, owned: bool) -> d
         "sslmode": settings.sslmode,
         "sslrootcert": settings.sslrootcert,
         "application_name": settings.application_name,
-        "fallback_application_name": f"ecephys_dal/{version('ecephys_dal')}",
+        "fallback_application_name": f"ecephys_dal/{__version__}",
     }
     unsaid = {
         name: value

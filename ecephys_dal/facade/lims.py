@@ -164,7 +164,8 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, EcephysProjectApi):
         self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.postgres_engine!r}, {self.app_engine!r})"
+        without = f", without_rules={sorted(self.without_rules)}" if self.without_rules else ""
+        return f"{type(self).__name__}({self.postgres_engine!r}, {self.app_engine!r}{without})"
 
     @override
     def get_sessions(self, session_ids: Ids = None, published_at: Day = None) -> DataFrame:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from ecephys_dal.errors import InvalidFilterError
+from ecephys_dal.errors import InvalidFilterError, SchemaMismatchError
 from ecephys_dal.filters import (
     ChannelFilter,
     Filter,
     ProbeFilter,
     SessionFilter,
     UnitFilter,
-    UnitMetricFilter,
     checked_id,
 )
 from ecephys_dal.repositories import (
@@ -26,16 +25,20 @@ from ecephys_dal.repositories import (
     TemplateRepository,
     UnitMetricRepository,
     UnitRepository,
+    WhyOne,
     why_probe_lfp,
     why_session_nwb,
     why_template,
+    why_unit_metrics,
 )
 from ecephys_dal.rules import RULES, check_rule_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ecephys_dal.database import Database
     from ecephys_dal.filters import Day, Names
-    from ecephys_dal.repositories import Explanation, FileWhy, Why
+    from ecephys_dal.repositories import Explanation, Why
 
 R = TypeVar("R", bound=Repository[Any, Any])
 
@@ -64,14 +67,14 @@ class ReasonMethods:
         natural_movie: int | None = None,
         natural_scene: int | None = None,
         published_at: Day = None,
-    ) -> Why | FileWhy:
+    ) -> Why | WhyOne:
         """Tell why a record is in the tables, or is not.
 
         Parameters
         ----------
         session_id, probe_id, channel_id, unit_id : int, optional
             The record; name one. With a session comes the reason why there is an NWB file of it or
-            none, with a probe that of its LFP file, with a unit those of its metric bundles.
+            none, with a probe that of its LFP file, with a unit that of its metric bundles.
         natural_movie, natural_scene : int, optional
             The number of a stimulus template, instead of a record.
         published_at : str or date, optional
@@ -79,7 +82,7 @@ class ReasonMethods:
 
         Returns
         -------
-        Why or FileWhy
+        Why or WhyOne
             Whether the record exists, whether those that it belongs to do, and for each rule and
             condition whether it passes, fails or is unknown because of a NULL, with the values that
             were found. Print it, or show it in a notebook.
@@ -105,18 +108,17 @@ class ReasonMethods:
         if len(named) != 1:
             raise InvalidFilterError(f"name one record, by {', '.join(given)}; not {len(named)}")
         ((name, number),) = named.items()
-        reason: Why | FileWhy = getattr(self, f"_why_{name}")(number, published_at)
+        reason: Why | WhyOne = getattr(self, f"_why_{name}")(number, published_at)
         return reason
 
     def _why_session_id(self, session_id: int, published_at: Day) -> Why:
         spec = SessionFilter(published_at=published_at)
         why = self._asking(SessionRepository).why(session_id, spec)
-        file = why_session_nwb(self._asking(SessionNwbRepository), session_id)
-        return replace(why, related=(file,))
+        return self._with(why, why_session_nwb, SessionNwbRepository)
 
     def _why_probe_id(self, probe_id: int, published_at: Day) -> Why:
         why = self._asking(ProbeRepository).why(probe_id, ProbeFilter(published_at=published_at))
-        return replace(why, related=(why_probe_lfp(self._asking(ProbeLfpRepository), probe_id),))
+        return self._with(why, why_probe_lfp, ProbeLfpRepository)
 
     def _why_channel_id(self, channel_id: int, published_at: Day) -> Why:
         spec = ChannelFilter(published_at=published_at)
@@ -124,16 +126,23 @@ class ReasonMethods:
 
     def _why_unit_id(self, unit_id: int, published_at: Day) -> Why:
         why = self._asking(UnitRepository).why(unit_id, UnitFilter(published_at=published_at))
-        metrics, spec = self._asking(UnitMetricRepository), UnitMetricFilter(unit_ids=[unit_id])
-        return replace(why, related=tuple(metrics.why_where(metrics.criteria(spec))))
+        return self._with(why, why_unit_metrics, UnitMetricRepository)
 
-    def _why_natural_movie(self, number: int, published_at: Day) -> FileWhy:
+    def _with(self, why: Why, tell: Callable[[R, int], WhyOne], repository: type[R]) -> Why:
+        """Add what is told of something that belongs to the record."""
+        try:
+            related = tell(self._asking(repository), why.record_id)
+        except SchemaMismatchError as error:  # which the record itself did not need
+            related = WhyOne(f"{repository.noun} of {why.model} {why.record_id}", remark=str(error))
+        return replace(why, related=(related,))
+
+    def _why_natural_movie(self, number: int, published_at: Day) -> WhyOne:
         return self._why_template("natural_movie", number, published_at)
 
-    def _why_natural_scene(self, number: int, published_at: Day) -> FileWhy:
+    def _why_natural_scene(self, number: int, published_at: Day) -> WhyOne:
         return self._why_template("natural_scene", number, published_at)
 
-    def _why_template(self, kind: str, number: int, published_at: Day) -> FileWhy:
+    def _why_template(self, kind: str, number: int, published_at: Day) -> WhyOne:
         if published_at is not None:
             raise InvalidFilterError("templates are not published by day; leave published_at out")
         namespace = self.STIMULUS_TEMPLATE_NAMESPACE

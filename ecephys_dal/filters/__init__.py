@@ -11,6 +11,7 @@ from ecephys_dal.filters.fields import (
     Names,
     SplitPublishedAt,
     checked_id,
+    checked_ids,
     split_published_at,
 )
 from ecephys_dal.filters.specs import (
@@ -45,5 +46,6 @@ __all__ = [
     "UnitFilter",
     "UnitMetricFilter",
     "checked_id",
+    "checked_ids",
     "split_published_at",
 ]

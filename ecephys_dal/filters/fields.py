@@ -21,6 +21,7 @@ __all__ = [
     "Names",
     "SplitPublishedAt",
     "checked_id",
+    "checked_ids",
     "split_published_at",
 ]
 
@@ -69,7 +70,8 @@ def _collection(field: str, values: Any, of: str) -> Iterable[Any]:
     return values.to_pylist() if hasattr(values, "to_pylist") else values  # Arrow's own scalars
 
 
-def _check_ids(field: str, values: Any) -> tuple[int, ...]:
+def checked_ids(field: str, values: Any) -> tuple[int, ...]:
+    """Return ids as sorted unique ints, or raise an `InvalidFilterError` that names the field."""
     values = _collection(field, values, "ids")
     if hasattr(values, "dtype"):  # NumPy, pandas
         array = np.asarray(values)
@@ -144,7 +146,7 @@ class FieldKind(NamedTuple):
     to_json: Callable[[Any], Any]
 
 
-Ids = Annotated[Iterable[int] | None, FieldKind(_check_ids, _common, list)]
+Ids = Annotated[Iterable[int] | None, FieldKind(checked_ids, _common, list)]
 Names = Annotated[Iterable[str] | None, FieldKind(_check_names, _common, list)]
 Day = Annotated[str | dt.date | None, FieldKind(_check_day, min, dt.date.isoformat)]
 IdRange = Annotated[tuple[int | None, int | None] | None, FieldKind(_check_range, _overlap, list)]

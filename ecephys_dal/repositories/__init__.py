@@ -6,7 +6,12 @@ from ecephys_dal.filters import Filter
 from ecephys_dal.repositories.base import Repository
 from ecephys_dal.repositories.channels import ChannelRepository
 from ecephys_dal.repositories.explanation import Explanation, Step
-from ecephys_dal.repositories.file_reasons import why_probe_lfp, why_session_nwb, why_template
+from ecephys_dal.repositories.file_reasons import (
+    why_probe_lfp,
+    why_session_nwb,
+    why_template,
+    why_unit_metrics,
+)
 from ecephys_dal.repositories.files import (
     FileRepository,
     ProbeLfpRepository,
@@ -18,7 +23,7 @@ from ecephys_dal.repositories.probes import ProbeRepository
 from ecephys_dal.repositories.runs import AnalysisRunRepository
 from ecephys_dal.repositories.sessions import SessionRepository
 from ecephys_dal.repositories.units import UnitMetricRepository, UnitRepository
-from ecephys_dal.repositories.why import Check, FileWhy, Why
+from ecephys_dal.repositories.why import Check, Why, WhyOne
 
 __all__ = [
     "REPOSITORIES",
@@ -27,7 +32,6 @@ __all__ = [
     "Check",
     "Explanation",
     "FileRepository",
-    "FileWhy",
     "IsiExperimentRepository",
     "ProbeLfpRepository",
     "ProbeRepository",
@@ -39,9 +43,11 @@ __all__ = [
     "UnitMetricRepository",
     "UnitRepository",
     "Why",
+    "WhyOne",
     "why_probe_lfp",
     "why_session_nwb",
     "why_template",
+    "why_unit_metrics",
 ]
 
 # By the filter that each understands.

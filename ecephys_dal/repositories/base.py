@@ -55,6 +55,10 @@ class Repository(Reasons[M, F], Records[M, F]):
         spec = self._asked(self.filter_type(without_rules=without_rules))
         self.without_rules = frozenset(spec.without_rules or ())
 
+    def __repr__(self) -> str:
+        without = f", without_rules={sorted(self.without_rules)}" if self.without_rules else ""
+        return f"{type(self).__name__}({self._reader.shown!r}{without})"
+
     @property
     def db(self) -> Session | Database:
         """What is read."""

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, case, not_
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Column, ColumnElement, TextClause, case, not_
+from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.sql.selectable import Join, SelectBase
+
+from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.repositories.literal import sql_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
     Kind = Literal["join", "statement", "rule", "filter", "where"]
 
-__all__ = ["Condition", "Joined", "columns_in", "joined", "truth"]
+__all__ = ["Condition", "Joined", "columns_in", "joined", "truth", "whole"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,11 @@ class Joined(NamedTuple):
 @cache
 def joined(statement: Select[Any]) -> Joined:
     """Take a declared SELECT apart; each of its joins leads to one record at most."""
-    (tree,) = statement.get_final_froms()
+    tree, *others = statement.get_final_froms()
+    if others:
+        raise ConfigurationError(
+            f"a declared SELECT joins its tables; {tree} and {others[0]} stand side by side"
+        )
     steps = tuple(_flattened(tree))
     keys = tuple(_key(step) for step in steps)
     everything, conditions = steps[0].right, []
@@ -84,12 +91,9 @@ def joined(statement: Select[Any]) -> Joined:
         if not join.isouter:
             conditions.append(_found(join))
     if (declared := statement.whereclause) is not None:
-        name = str(columns_in(declared)[0])
-        text = declared.compile(
-            dialect=postgresql.dialect(),  # type: ignore[no-untyped-call]
-            compile_kwargs={"literal_binds": True},
-        )
-        conditions.append(Condition("statement", name, f"{text}.", declared))
+        text = sql_of(declared)
+        name = str(next(iter(columns_in(declared)), text))
+        conditions.append(Condition("statement", name, f"{text}.", whole(declared)))
     return Joined(keys, everything, tuple(conditions))
 
 
@@ -132,8 +136,11 @@ def _columns_in(clause: ClauseElement) -> Iterator[Column[Any]]:
             yield from _columns_in(part)
 
 
+def whole(clause: Any) -> Any:
+    """Return a text so that nothing in it, such as an OR, reaches what stands beside it."""
+    return Grouping(clause) if isinstance(clause, TextClause) else clause
+
+
 def truth(clause: ColumnElement[Any]) -> ColumnElement[int | None]:
     """Return a clause as a value: 1 if it is met, 0 if not, NULL if that is not known."""
-    if isinstance(clause, ColumnElement):
-        return case((clause, 1), (not_(clause), 0))
-    return case((clause, 1), else_=0)  # a text of the caller's
+    return case((clause, 1), (not_(clause), 0))

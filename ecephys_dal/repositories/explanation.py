@@ -7,7 +7,6 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Executable
-from sqlalchemy.exc import CompileError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ClauseElement
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
     from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["Explanation", "Step", "plan_of", "sql_of"]
+__all__ = ["Explanation", "Step", "plan_of"]
 
 
 @dataclass(frozen=True)
@@ -53,11 +52,14 @@ class Explanation:
         How the database means to answer it, in the database's words.
     funnel : tuple of Step
         What is left after each join, rule and field, in order; empty if it was not wanted.
+    remark : str
+        Why it is empty although it was.
     """
 
     sql: str
     plan: str
     funnel: tuple[Step, ...]
+    remark: str = ""
 
     @property
     def emptied_by(self) -> Step | None:
@@ -66,28 +68,18 @@ class Explanation:
 
     def __str__(self) -> str:
         funnel = (f"{step.n_left:>10,}  {step.kind} {step.name}" for step in self.funnel)
-        return "\n".join([self.sql, "", self.plan, "", *funnel])
+        return "\n".join([self.sql, "", self.plan, "", *funnel, self.remark]).rstrip()
 
     def _repr_html_(self) -> str:
         rows = [(f"{one.n_left:,}", f"{one.kind} {one.name}", one.sentence) for one in self.funnel]
-        texts = (f"<pre>{escape(text)}</pre>" for text in (self.sql, self.plan))
+        texts = (
+            f"<pre>{escape(text)}</pre>" for text in (self.sql, self.plan, self.remark) if text
+        )
         return "".join([*texts, html_table(("left", "after", "meaning"), rows)])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the explanation as values that JSON can hold."""
         return asdict(self)
-
-
-def sql_of(connection: Connection, query: Select[Any]) -> str:
-    """Return a statement as the database of the connection sees it, values and all."""
-    dialect = connection.dialect
-    try:
-        text = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-    except CompileError:  # a value of a further condition, that only the driver can write
-        compiled = query.compile(dialect=dialect)
-        return f"{compiled}\n-- {compiled.params!r}"
-    # A driver whose marks of values begin with % is given %% for each other one.
-    return text % () if dialect.paramstyle in ("format", "pyformat") else text
 
 
 class _Explained(Executable, ClauseElement):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from ecephys_dal.errors import InvalidFilterError
+from ecephys_dal.repositories.literal import sql_of
 from ecephys_dal.repositories.statement import F, M, Statement, clauses_of
+from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from sqlalchemy import ColumnElement
 
     from ecephys_dal.frames import DtypeBackend
     from ecephys_dal.repositories.reading import Reader
@@ -35,10 +37,10 @@ class Origin(Statement[M, F]):
         known = {
             "table": type(self).__name__,
             "filter": json.dumps(spec.to_dict()),
-            "where": " AND ".join(map(str, clauses_of(where))),
+            "where": _shown(where),
             "rules": ", ".join(name for name in self.rule_names() if name not in without),
             "dtype_backend": dtype_backend,
-            "version": _version(),
+            "version": __version__,
             "database": self._reader.shown,
             "time": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
         }
@@ -52,14 +54,22 @@ class Origin(Statement[M, F]):
                 f"these attrs are of {'no frame of ours' if table is None else table}, not of"
                 f" {type(self).__name__}; give the attrs of a frame that it returned"
             )
-        if (said := attrs[f"{_PREFIX}where"]) and not clauses_of(where):
+        if (said := attrs.get(f"{_PREFIX}where", "")) != (given := _shown(where)):
             raise InvalidFilterError(
-                f"the frame was read under the further condition {said}; give where= again"
+                f"the frame was read under the further condition {said or '(none)'}, and where= is"
+                f" {given or '(none)'}; give the same again"
             )
-        spec = self.filter_type.from_dict(json.loads(attrs[f"{_PREFIX}filter"]))
-        return spec, attrs[f"{_PREFIX}dtype_backend"]
+        spec = self.filter_type.from_dict(json.loads(attrs.get(f"{_PREFIX}filter", "{}")))
+        return spec, attrs.get(f"{_PREFIX}dtype_backend", "numpy")
 
 
-@cache
-def _version() -> str:
-    return version("ecephys_dal")
+def _shown(where: Where) -> str:
+    """Return further conditions as a text, by which they are known again on any database."""
+    return " AND ".join(map(_label, clauses_of(where)))
+
+
+def _label(clause: ColumnElement[Any]) -> str:
+    try:
+        return sql_of(clause)
+    except Exception:  # whatever a compiler makes of it, no label stops a read
+        return repr(clause)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, literal, select
 
-from ecephys_dal.filters import checked_id
+from ecephys_dal.database import Database
+from ecephys_dal.errors import StatementTimeoutError
+from ecephys_dal.filters import checked_id, checked_ids
 from ecephys_dal.repositories.clauses import among
 from ecephys_dal.repositories.conditions import joined, truth
-from ecephys_dal.repositories.explanation import Explanation, Step, plan_of, sql_of
+from ecephys_dal.repositories.explanation import Explanation, Step, plan_of
+from ecephys_dal.repositories.literal import sql_of
 from ecephys_dal.repositories.reading import asked
 from ecephys_dal.repositories.statement import F, M
 from ecephys_dal.repositories.tables import Tables
@@ -19,7 +23,7 @@ from ecephys_dal.repositories.why import Check, Why
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import Column, ColumnElement, Connection, Row
+    from sqlalchemy import Column, ColumnElement, Row
 
     from ecephys_dal.repositories.conditions import Condition, Joined
     from ecephys_dal.repositories.statement import Where
@@ -70,18 +74,20 @@ class Reasons(Tables[M, F]):
         list of Why
             Of those that exist, ascending by id.
         """
-        return self.why_where(among(self.model.id, tuple(record_ids)), spec, where=where)
+        ids = checked_ids("record_ids", record_ids)
+        return self.why_where(tuple(among(self.model.id, ids)), spec, where=where)
 
     @asked
     def why_where(
-        self, of: Iterable[ColumnElement[bool]], spec: F | None = None, *, where: Where = ()
+        self, of: Sequence[ColumnElement[bool]], spec: F | None = None, *, where: Where = ()
     ) -> list[Why]:
         """Tell the same of the records that meet these clauses, whatever hides them.
 
         Parameters
         ----------
-        of : iterable of ColumnElement
-            Which records, by clauses over the tables of the statement.
+        of : sequence of ColumnElement
+            Which records, by clauses over the tables of the statement. An iterator would be used up
+            when the question is asked again.
         spec, where
             As for `why`.
 
@@ -161,17 +167,27 @@ class Reasons(Tables[M, F]):
         """
         query, _ = self._whole_table(spec, where)
         with self._reader.connection() as connection:
+            sql = sql_of(query, connection.dialect)
             plan = plan_of(connection, query, analyze=analyze)
-            steps = self._funnel(connection, spec, where) if counts else ()
-            return Explanation(sql_of(connection, query), plan, tuple(steps))
+        steps: tuple[Step, ...] = ()
+        remark = ""
+        if counts:
+            try:
+                steps = tuple(self._funnel(spec, where))
+            except StatementTimeoutError as error:
+                if not isinstance(self._reader.db, Database):
+                    raise  # for the caller's transaction is at its end
+                remark = f"Not counted: {error}"
+        return Explanation(sql, plan, steps, remark)
 
-    def _funnel(self, connection: Connection, spec: F | None, where: Where) -> Iterator[Step]:
+    def _funnel(self, spec: F | None, where: Where) -> Iterator[Step]:
         parts, conditions = self._demanded(spec, where)
         met = [truth(one.clause).label(f"truth_{at}") for at, one in enumerate(conditions)]
         each = select(literal(1).label("record"), *met).select_from(parts.everything).subquery()
         left = accumulate((each.c[one.name] == 1 for one in met), and_)
         counts = [func.count(case((still, 1))) for still in left]
-        n_all, *n_left = connection.execute(select(func.count(each.c.record), *counts)).one()
+        with self._reader.connection() as connection:
+            n_all, *n_left = connection.execute(select(func.count(each.c.record), *counts)).one()
         yield Step("table", str(parts.keys[0].table), "Every record.", n_all)
         for one, n in zip(conditions, n_left, strict=True):
             yield Step(one.kind, one.name, one.sentence, n)
@@ -190,7 +206,11 @@ def _check(
         remark = f"but there is no such record of {table}"
     elif verdict == "unknown":
         remark = one.if_null if parents[table] is not None else "because the record is missing"
-    named = {column.name: value for column, value in found.items()}
+    alike = Counter(column.name for column in found)
+    named = {
+        str(column) if alike[column.name] > 1 else column.name: value
+        for column, value in found.items()
+    }
     return Check(one.kind, one.name, one.sentence, verdict, table, named, remark)
 
 

@@ -78,11 +78,11 @@ class Records(Statement[M, F]):
             query = self.select(where=where).where(wanted).options(*self.load, *options)
             record = db.scalars(query).unique().one_or_none()
         if record is None:
-            rules = ", ".join(self.rule_names())
+            rules = ", ".join(name for name in self.rule_names() if name not in self.without_rules)
             raise RecordNotFoundError(
-                f"no {self.model.__name__} {record_id} is visible"
-                + (f"; if it exists, one of the rules {rules} hides it" if rules else "")
-                + f"; {type(self).__name__}(...).why({record_id}) tells"
+                f"no {self.model.__name__} {record_id} is visible; if it exists, a join"
+                + (f" or one of the rules {rules}" if rules else "")
+                + f" hides it: {type(self).__name__}(...).why({record_id}) tells"
             )
         return record
 

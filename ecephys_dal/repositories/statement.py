@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from sqlalchemy import ClauseElement
+from sqlalchemy import ClauseElement, and_, true
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import InspectionAttr
 
 from ecephys_dal.errors import InvalidFilterError
@@ -15,7 +16,7 @@ from ecephys_dal.filters import Filter, checked_id
 from ecephys_dal.frames import frame_columns
 from ecephys_dal.models import Base
 from ecephys_dal.repositories.clauses import within
-from ecephys_dal.repositories.conditions import Condition
+from ecephys_dal.repositories.conditions import Condition, whole
 from ecephys_dal.rules import check_rule_names
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Statement(ABC, Generic[M, F]):
     filter_type : type
         The filter spec that is understood.
     statement : Select
-        The model, joined to what rules, columns and criteria need; one row a record.
+        The model, joined to what rules, columns and criteria need; one row a record, and each table
+        once.
     rules : tuple of Rule
         What hides a record from everybody.
     load : tuple of ORMOption
@@ -152,14 +154,19 @@ class Statement(ABC, Generic[M, F]):
 
 def clauses_of(where: Where) -> list[Any]:
     """Return the further conditions of a question, or say which of them is none."""
-    clauses = list(where) if isinstance(where, (list, tuple)) else [where]
-    for clause in clauses:
-        if not isinstance(clause, (ClauseElement, InspectionAttr)):
-            raise InvalidFilterError(
-                f"where={reprlib.repr(clause)} is no SQL expression; give one such as"
-                " EcephysUnit.snr > 3, or a list of them"
-            )
-    return clauses
+    return [_coerced(clause) for clause in (where if isinstance(where, (list, tuple)) else [where])]
+
+
+def _coerced(clause: Any) -> ColumnElement[Any]:
+    try:
+        if isinstance(clause, (ClauseElement, InspectionAttr)):
+            return and_(true(), whole(clause))
+    except ArgumentError:
+        pass
+    raise InvalidFilterError(
+        f"where={reprlib.repr(clause)} is no SQL expression; give one such as EcephysUnit.snr > 3,"
+        " or a list of them"
+    )
 
 
 def check_count(name: str, value: int) -> None:

@@ -95,7 +95,9 @@ class Tables(Origin[M, F]):
             conditions that are not given.
         """
         spec, dtype_backend = self._question_of(attrs, where)
-        return self.frame(spec, where=where, dtype_backend=dtype_backend)
+        # A repository without exceptions of its own: the rules are those of the filter alone.
+        plain: Tables[M, F] = type(self)(self._reader.db)  # type: ignore[call-arg]
+        return plain.frame(spec, where=where, dtype_backend=dtype_backend)
 
     @asked
     def arrow(self, spec: F | None = None, *, where: Where = ()) -> pa.Table:

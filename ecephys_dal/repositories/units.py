@@ -96,6 +96,7 @@ class UnitMetricRepository(Repository[EcephysUnitMetricBundle, UnitMetricFilter]
     model = EcephysUnitMetricBundle
     filter_type = UnitMetricFilter
     is_large = True
+    noun = "metric bundle"
     statement = (
         select(EcephysUnitMetricBundle)
         .join(EcephysUnitMetricBundle.run)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from ecephys_dal.display import as_json, html_table, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
     from ecephys_dal.repositories.conditions import Kind
 
     Verdict = Literal["passed", "failed", "unknown"]
 
-__all__ = ["Check", "FileWhy", "Why"]
+__all__ = ["Check", "Why", "WhyOne"]
 
 _FEW = 10  # of the candidates, which may be very many, are shown
 
@@ -78,7 +78,7 @@ class Why:
         The ids of the records that it belongs to, and its own, by table; None where there is none.
     checks : tuple of Check
         What came of each demand, in the order in which they are made.
-    related : tuple of Why or FileWhy
+    related : tuple of Why or WhyOne
         The same of what belongs to the record, where that was asked for too.
     """
 
@@ -87,7 +87,7 @@ class Why:
     exists: bool
     parents: Mapping[str, int | None] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
-    related: tuple[Why | FileWhy, ...] = ()
+    related: tuple[Why | WhyOne, ...] = ()
 
     @property
     def visible(self) -> bool:
@@ -151,27 +151,31 @@ class Why:
 
 
 @dataclass(frozen=True)
-class FileWhy:
-    """Why there is one file in force, none, or several.
+class WhyOne:
+    """Why there is one record of a kind, such as the file in force of a session, none, or several.
 
     Attributes
     ----------
     wanted : str
-        Which file, as ``current NWB file for session_ids=(715093703,)``.
-    runs : tuple of dict
-        The analysis runs of the session or probe: id, ecephys_session_id, job_strategy_class and
-        current.
-    files : tuple of dict
-        Every file of the session or probe, of whatever type and owner, as `FileRepository` has it.
+        Which, as ``current NWB file for session_ids=(715093703,)``.
     candidates : tuple of Why
-        Why each of these files is the wanted one, or is not; the nearest first. For a stimulus
-        template, the stimuli of its name.
+        Why each record that might be it is so, or is not; the nearest first. For the file of a
+        session or probe, all its files; for a template, the stimuli of its name; for a unit, its
+        metric bundles.
+    runs : tuple of dict
+        The analysis runs of the session, probe or bundles: id, ecephys_session_id,
+        job_strategy_class and current.
+    files : tuple of dict
+        The candidates' files, of whatever type and owner, as `FileRepository` has them.
+    remark : str
+        Why it could not be told, if LIMS lacks what would tell it.
     """
 
     wanted: str
-    runs: tuple[Mapping[str, Any], ...]
-    files: tuple[Mapping[str, Any], ...]
-    candidates: tuple[Why, ...]
+    candidates: tuple[Why, ...] = ()
+    runs: tuple[Mapping[str, Any], ...] = ()
+    files: tuple[Mapping[str, Any], ...] = ()
+    remark: str = ""
 
     @property
     def found(self) -> tuple[Why, ...]:
@@ -181,25 +185,24 @@ class FileWhy:
     @property
     def verdict(self) -> str:
         """The answer in a sentence."""
+        if self.remark:
+            return f"Wanted: 1 {self.wanted}. It can't be told: {self.remark}"
         among = f"{len(self.candidates)} candidates and {len(self.runs)} analysis runs"
         return f"Wanted: 1 {self.wanted}. Found: {len(self.found)}, among {among}."
 
     def __str__(self) -> str:
-        types = {file["id"]: f"{file['type']}: " for file in self.files}
+        files = {file["id"]: file for file in self.files}
         lines = [self.verdict]
         for run in self.runs:
             current = {True: "current", False: "older"}.get(run["current"], "current is NULL")
             lines.append(
                 f"  EcephysAnalysisRun {run['id']}, {run['job_strategy_class']}: {current}"
             )
-        near = [one for one in self.candidates if len(one.hidden_by) <= 1][:_FEW]
-        lines += [f"  {types.get(one.record_id, '')}{one.verdict}" for one in near]
-        others = Counter(f"{file['type']} on {file['owner']}" for file in self._files_without(near))
+        for one in [one for one in self.candidates if len(one.hidden_by) <= 1][:_FEW]:
+            file = files.pop(one.parents.get("well_known_files"), None)
+            lines.append(f"  {file['type']}: {one.verdict}" if file else f"  {one.verdict}")
+        others = Counter(f"{file['type']} on {file['owner']}" for file in files.values())
         return "\n".join([*lines, *(f"  {n} more: {kind}" for kind, n in others.items())])
-
-    def _files_without(self, candidates: Iterable[Why]) -> Iterator[Mapping[str, Any]]:
-        ids = {one.record_id for one in candidates}
-        return (file for file in self.files if file["id"] not in ids)
 
     def _repr_html_(self) -> str:
         tables = (
@@ -216,6 +219,7 @@ class FileWhy:
             "wanted": self.wanted,
             "found": len(self.found),
             "runs": [dict(run) for run in self.runs],
+            "remark": self.remark,
             "files": [{name: as_json(value) for name, value in f.items()} for f in self.files],
             "candidates": [one.to_dict() for one in self.candidates],
         }

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from ecephys_dal import (
+    Database,
     EcephysProjectLimsApi,
-    FileWhy,
     InvalidFilterError,
     NotExactlyOneError,
     UnitFilter,
+    UnitRepository,
     Why,
+    WhyOne,
 )
-from ecephys_dal.testing import SyntheticLims
+from ecephys_dal.testing import SyntheticLims, create_synthetic_lims
 
 
 class Streams:
@@ -22,14 +27,18 @@ class Streams:
         return []
 
 
+class Closing(Streams):
+    def close(self) -> None: ...
+
+
 @pytest.fixture
 def api(synthetic: SyntheticLims) -> EcephysProjectLimsApi:
     return EcephysProjectLimsApi(synthetic.database, Streams())
 
 
-def n_files(api: EcephysProjectLimsApi, session_id: int) -> int:
+def n_files(get: Callable[[int], object], owner_id: int) -> int:
     try:
-        api.get_session_data(session_id)
+        get(owner_id)
     except NotExactlyOneError as error:
         return len(error.found)
     return 1
@@ -43,9 +52,9 @@ def test_a_session_is_told_with_its_nwb_file(
             why = api.why(session_id=session_id)
             assert isinstance(why, Why)
             (file,) = why.related
-            assert isinstance(file, FileWhy)
+            assert isinstance(file, WhyOne)
             assert why.visible is (session_id in synthetic.visible_session_ids), key
-            assert len(file.found) == n_files(api, session_id)
+            assert len(file.found) == n_files(api.get_session_data, session_id)
             assert file.wanted in str(why)
             assert json.loads(json.dumps(why.to_dict()))["related"][0]["wanted"] == file.wanted
             assert "current NWB file" in why._repr_html_()
@@ -59,9 +68,9 @@ def test_a_probe_is_told_with_its_lfp_file(
             why = api.why(probe_id=probe_id)
             assert isinstance(why, Why)
             (file,) = why.related
-            assert isinstance(file, FileWhy)
+            assert isinstance(file, WhyOne)
             assert why.visible is (probe_id in synthetic.visible_probe_ids), key
-            assert len(file.found) == {"probe_two_lfp_files": 2}.get(key, len(file.found))
+            assert len(file.found) == n_files(api.get_probe_lfp_data, probe_id), key
 
 
 def test_a_channel_and_a_unit_are_told_with_what_they_belong_to(
@@ -79,22 +88,46 @@ def test_a_channel_and_a_unit_are_told_with_what_they_belong_to(
 def test_a_unit_is_told_with_its_metric_bundles(
     api: EcephysProjectLimsApi, synthetic: SyntheticLims
 ) -> None:
-    units, metrics = api.get_units(session_ids=synthetic.session_ids), None
-    for unit_id in units.index[:5]:
+    units = api.get_units(session_ids=synthetic.session_ids).index[:5]
+    for unit_id in (*units, synthetic.awkward["unit_without_bundle"]):
         why = api.why(unit_id=unit_id)
-        metrics = api.get_unit_analysis_metrics(unit_ids=[unit_id])
         assert isinstance(why, Why)
-        assert sum(bundle.visible for bundle in why.related) == len(metrics)  # type: ignore[union-attr]
-        assert len(why.related) >= len(metrics)
-    without = api.why(unit_id=synthetic.awkward["unit_without_bundle"])
-    assert isinstance(without, Why)
-    assert without.related == ()
+        (bundles,) = why.related
+        assert isinstance(bundles, WhyOne)
+        n_found = len(api.get_unit_analysis_metrics(unit_ids=[unit_id]))
+        assert len(bundles.found) == n_found == (unit_id in units)
+        assert f"metric bundle for unit_ids=({unit_id},). Found: {n_found}" in str(why)
+        assert len(bundles.runs) == len(bundles.candidates)
+
+
+def test_a_record_is_told_where_what_belongs_to_it_can_not_be(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/lims.db"
+    lims = create_synthetic_lims(
+        url, sessions=1, channels_per_probe=4, units_per_session=8, progress=False
+    )
+    with Database(url, owned=True) as owned, owned.connection() as connection:
+        connection.execute(text("ALTER TABLE well_known_files RENAME COLUMN filename TO other"))
+    with EcephysProjectLimsApi(url, Closing()) as api:
+        why = api.why(probe_id=lims.probe_ids[0])
+        assert isinstance(why, Why)
+        assert why.visible
+        assert "It can't be told: " in str(why)
+        assert "filename" in why.to_dict()["related"][0]["remark"]
+
+
+def test_rules_that_are_left_out_are_shown(api: EcephysProjectLimsApi) -> None:
+    assert "without_rules" not in repr(api)
+    wide = EcephysProjectLimsApi(api.postgres_engine, Streams(), without_rules=["run_is_current"])
+    assert repr(wide).endswith(", without_rules=['run_is_current'])")
+    units = UnitRepository(api.postgres_engine, without_rules=["probe_not_failed"])
+    assert repr(units).startswith("UnitRepository('")
+    assert repr(units).endswith("', without_rules=['probe_not_failed'])")
 
 
 def test_templates_are_told_by_their_number(api: EcephysProjectLimsApi) -> None:
     movie, scene = api.why(natural_movie=99), api.why(natural_scene=5)
-    assert isinstance(movie, FileWhy)
-    assert isinstance(scene, FileWhy)
+    assert isinstance(movie, WhyOne)
+    assert isinstance(scene, WhyOne)
     assert (len(movie.found), len(scene.found)) == (2, 1)
     with pytest.raises(InvalidFilterError, match="leave published_at out"):
         api.why(natural_movie=1, published_at="2019-10-03")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
 import pytest
-from sqlalchemy import func, text
+from sqlalchemy import String, cast, func, literal, text
 
 from ecephys_dal import (
     ConfigurationError,
+    Database,
+    DatabaseSettings,
     ProbeFilter,
     ProbeRepository,
     Repository,
@@ -18,7 +21,7 @@ from ecephys_dal import (
     UnitFilter,
     UnitRepository,
 )
-from ecephys_dal.models import EcephysSession, EcephysUnit
+from ecephys_dal.models import EcephysProbe, EcephysSession, EcephysUnit
 from ecephys_dal.repositories import REPOSITORIES
 from ecephys_dal.testing import SyntheticLims
 
@@ -65,6 +68,31 @@ def test_values_are_written_as_the_database_sees_them(synthetic: SyntheticLims, 
     explanation = probes.explain(spec, where=where)
     assert len(run(probes, explanation.sql)) == probes.count(spec) > 0
     assert "2019-10-03" in explanation.sql
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), dt.timedelta(days=3), b"%a'"])
+def test_values_that_are_else_only_bound_are_written(
+    synthetic: SyntheticLims, value: object
+) -> None:
+    if synthetic.database.engine.dialect.name == "postgresql":
+        probes = ProbeRepository(synthetic.database)
+        where = [literal(value) == literal(value), EcephysProbe.name != "%"]
+        explanation = probes.explain(where=where)
+        assert len(run(probes, explanation.sql)) == probes.count(where=where) > 0
+
+
+def test_what_takes_too_long_to_count_is_explained_all_the_same(
+    synthetic: SyntheticLims,
+) -> None:
+    if synthetic.database.engine.dialect.name == "postgresql":
+        hurried = DatabaseSettings(statement_timeout=0.5)
+        with Database(synthetic.database.url, settings=hurried) as database:
+            slow = func.length(cast(func.pg_sleep(0.1), String)) >= 0
+            explanation = UnitRepository(database).explain(where=slow)
+        assert explanation.funnel == ()
+        assert explanation.remark.startswith("Not counted: ")
+        assert explanation.remark in str(explanation)
+        assert "pg_sleep" in explanation.sql
 
 
 def test_the_plan_is_the_databases_and_nothing_is_run(repository: Repository[Any, Any]) -> None:

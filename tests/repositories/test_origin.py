@@ -9,6 +9,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from sqlalchemy import Boolean
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 import ecephys_dal
 from ecephys_dal import (
@@ -73,10 +76,39 @@ def test_filter_and_left_out_rules_are_asked_for_again(
     pd.testing.assert_frame_equal(units.from_attrs(frame.attrs), frame)
 
 
+def test_the_rules_are_those_of_then(synthetic: SyntheticLims, units: UnitRepository) -> None:
+    frame = units.frame()
+    wide = UnitRepository(synthetic.database, without_rules=units.rule_names())
+    assert wide.count() > len(frame)
+    pd.testing.assert_frame_equal(wide.from_attrs(frame.attrs), frame)
+
+
+class odd(FunctionElement[bool]):  # noqa: N801
+    """A condition that only the databases' own compilers know."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(odd, "sqlite")
+def _odd_on_sqlite(element: odd, compiler: Any, **kw: Any) -> str:
+    return "ecephys_units.id % 2 = 1"
+
+
+def test_no_label_stops_a_read(synthetic: SyntheticLims) -> None:
+    if synthetic.database.engine.dialect.name == "sqlite":
+        units = UnitRepository(synthetic.database)
+        assert len(units.frame(where=odd())) == units.count(where=odd()) > 0
+
+
 def test_further_conditions_must_be_given_again(units: UnitRepository) -> None:
     frame = units.frame(where=EcephysUnit.snr > 2)
-    with pytest.raises(InvalidFilterError, match="ecephys_units.snr > .*where= again"):
+    with pytest.raises(InvalidFilterError, match="ecephys_units.snr > 2.*, and where= is .none.;"):
         units.from_attrs(frame.attrs)
+    with pytest.raises(InvalidFilterError, match="snr > 2.*, and where= is ecephys_units.snr > 3"):
+        units.from_attrs(frame.attrs, where=EcephysUnit.snr > 3)
+    with pytest.raises(InvalidFilterError, match="condition .none., and where= is"):
+        units.from_attrs(units.frame().attrs, where=EcephysUnit.snr > 3)
     again = units.from_attrs(frame.attrs, where=EcephysUnit.snr > 2)
     pd.testing.assert_frame_equal(again, frame)
 

@@ -142,6 +142,18 @@ def test_what_was_ended_in_the_middle_is_asked_again(url: str, output: str, bulk
         assert came == undisturbed
 
 
+@pytest.mark.parametrize("output", ["why", "get"])
+def test_one_record_is_asked_for_again(url: str, output: str) -> None:
+    with named(url) as database:
+        units = UnitRepository(database)
+        unit_id = int(units.ids()[50])
+        slowly = func.pg_sleep(1).is_not(None)
+        with ended_once(database):
+            came = getattr(units, output)(unit_id, where=slowly)
+        assert database.counters.retries == 1
+    assert vars(came)["id" if output == "get" else "record_id"] == unit_id
+
+
 @BULK
 @pytest.mark.parametrize("repository", [SessionRepository, UnitRepository, UnitMetricRepository])
 def test_a_frame_that_was_cut_at_any_byte_is_whole(

@@ -11,14 +11,17 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import JSON, Boolean, Integer, String, create_engine, select, text
+from sqlalchemy.orm import Session
 
 from ecephys_dal import (
     AnalysisRunFilter,
     ChannelRepository,
+    ConfigurationError,
     Database,
     InvalidFilterError,
     ProbeFilter,
+    ProbeRepository,
     Repository,
     SessionNwbRepository,
     SessionRepository,
@@ -27,7 +30,7 @@ from ecephys_dal import (
     UnitRepository,
 )
 from ecephys_dal.migrations import upgrade
-from ecephys_dal.models import EcephysSession, EcephysUnit
+from ecephys_dal.models import EcephysChannel, EcephysProbe, EcephysSession, EcephysUnit
 from ecephys_dal.repositories import (
     REPOSITORIES,
     ProbeLfpRepository,
@@ -37,6 +40,7 @@ from ecephys_dal.repositories import (
     why_template,
 )
 from ecephys_dal.testing import SyntheticLims
+from ecephys_dal.testing.factories import EcephysUnitFactory
 
 CHECKED = settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -79,17 +83,34 @@ def questions(repository: Repository[Any, Any]) -> st.SearchStrategy[Any]:
     )
 
 
+def further_conditions(repository: Repository[Any, Any]) -> list[Any]:
+    """Conditions of a caller's over the columns of a table, of every kind and each with NULLs."""
+    model = repository.model
+    columns = [column for column in model.__table__.columns if not isinstance(column.type, JSON)]
+    table, texts = model.__tablename__, [one for one in columns if isinstance(one.type, String)]
+    return [
+        *(column.is_not(None) for column in columns),
+        *(column == columns[0] for column in columns if isinstance(column.type, Integer)),
+        *(column for column in columns if isinstance(column.type, Boolean)),
+        *(column.like("%a%") for column in texts),
+        *(column.in_([]) for column in columns[:1]),
+        text(f"{table}.id > 600000100 OR {table}.id < 600000050"),
+        *(text(f"{table}.\"{column.name}\" <> 'x'") for column in texts),
+    ]
+
+
 @CHECKED
 @given(data=st.data())
 def test_why_the_query_and_the_counts_never_disagree(
     repository: Repository[Any, Any], data: st.DataObject
 ) -> None:
     spec = data.draw(questions(repository))
-    told = repository.why_each(all_ids(repository), spec)
+    where = data.draw(st.lists(st.sampled_from(further_conditions(repository)), max_size=2))
+    told = repository.why_each(all_ids(repository), spec, where=where)
     assert [why.record_id for why in told] == all_ids(repository)
     visible = [why.record_id for why in told if why.visible]
-    assert visible == sorted(repository.ids(spec).tolist())
-    assert repository.explain(spec).funnel[-1].n_left == len(visible)
+    assert visible == sorted(repository.ids(spec, where=where).tolist())
+    assert repository.explain(spec, where=where).funnel[-1].n_left == len(visible)
 
 
 def test_every_condition_of_a_field_has_its_name(repository: Repository[Any, Any]) -> None:
@@ -158,13 +179,66 @@ def test_a_unit_is_hidden_by_its_channel_probe_or_session(synthetic: SyntheticLi
     assert hidden_by(why) == {
         "session_not_failed": "failed",
         "session_ids": "failed",
-        "published_at": why.checks[-1].verdict,
+        "published_at": "unknown",  # it was never published
     }
+    first, second = [check for check in why.checks if check.name == "published_at"]
+    assert (first.verdict, second.verdict) == ("failed", "unknown")
     assert list(why.parents) == [
         "ecephys_units", "ecephys_channels", "ecephys_probes", "ecephys_sessions",
     ]  # fmt: skip
     assert why.parents["ecephys_sessions"] == failed
     assert why.parents["ecephys_units"] == why.record_id == unit.id
+
+
+def test_values_of_columns_of_one_name_are_told_apart(synthetic: SyntheticLims) -> None:
+    probe_id = synthetic.awkward["probe_null_workflow_state"]
+    same = EcephysProbe.workflow_state == EcephysSession.workflow_state
+    why = ProbeRepository(synthetic.database).why(probe_id, where=same)
+    assert why.checks[-1].found == {
+        "ecephys_probes.workflow_state": None,
+        "ecephys_sessions.workflow_state": "uploaded",
+    }
+    channel_id = synthetic.awkward["channel_null_valid_data"]
+    why = ChannelRepository(synthetic.database).why(channel_id, where=EcephysChannel.valid_data)
+    assert why.checks[-1].verdict == "unknown"
+    assert why.checks[-1].found == {"valid_data": None}
+
+
+def test_a_text_with_an_or_is_one_condition(synthetic: SyntheticLims) -> None:
+    units = UnitRepository(synthetic.database)
+    either = text("ecephys_units.id < 0 OR 1 = 1")
+    assert units.ids(where=either).tolist() == units.ids().tolist()
+    assert units.ids(UnitFilter(unit_ids=[]), where=either).tolist() == []
+
+
+@pytest.mark.parametrize("ids", [["5,6"], [1.5], ["x"], [True], 5, "5", [None]])
+def test_what_is_no_collection_of_ids_is_refused(synthetic: SyntheticLims, ids: Any) -> None:
+    with pytest.raises(InvalidFilterError, match="record_ids"):
+        UnitRepository(synthetic.database).why_each(ids)
+
+
+def test_an_answer_is_json_whatever_the_value(db: Session) -> None:
+    unit = EcephysUnitFactory.create(snr=float("inf"))
+    why = UnitRepository(db).why(unit.id, where=EcephysUnit.snr > 1)
+    assert json.loads(json.dumps(why.to_dict(), allow_nan=False))["checks"][-1]["found"] == {
+        "snr": "inf"
+    }
+
+
+def test_a_declaration_that_joins_nothing_is_refused(synthetic: SyntheticLims) -> None:
+    class SideBySide(UnitRepository):
+        statement = select(EcephysUnit).join(EcephysUnit.channel).where(EcephysProbe.id > 0)
+
+    with pytest.raises(ConfigurationError, match="stand side by side"):
+        SideBySide(synthetic.database).why(1)
+
+
+def test_a_text_in_a_declaration_is_shown(synthetic: SyntheticLims) -> None:
+    class Good(UnitRepository):
+        statement = UnitRepository.statement.where(text("ecephys_units.quality LIKE '%good'"))
+
+    why = Good(synthetic.database).why(synthetic.awkward["unit_noise"])
+    assert hidden_by(why) == {"ecephys_units.quality LIKE '%good'": "failed"}
 
 
 def test_further_conditions_are_told_too(synthetic: SyntheticLims) -> None:
@@ -275,6 +349,7 @@ def test_what_is_told_of_templates(
     assert len(why.found) == n_found
     assert len(why.candidates) == n_candidates
     assert f"Found: {n_found}" in why.verdict
+    assert " more: " not in str(why)  # each candidate's file is told with it
     if n_candidates:
         assert hidden_by(why.candidates[-1]) == reason
 

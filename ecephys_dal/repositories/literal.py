@@ -1,0 +1,66 @@
+"""SQL with its values, as a database sees it."""
+
+from __future__ import annotations
+
+from copy import copy
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import CompileError
+
+if TYPE_CHECKING:
+    from sqlalchemy import ClauseElement, Dialect
+
+__all__ = ["sql_of"]
+
+
+class _Writing:
+    """The part of a compiler that writes values, also those that SQLAlchemy only ever binds."""
+
+    dialect: Dialect
+
+    def render_literal_value(self, value: Any, type_: Any) -> str:
+        """Return a value as it stands in SQL."""
+        # Of these SQLAlchemy writes what no database reads.
+        misread = isinstance(value, bytes) or (isinstance(value, float) and not isfinite(value))
+        if not misread:
+            try:
+                written: str = super().render_literal_value(value, type_)  # type: ignore[misc]
+            except (CompileError, NotImplementedError):
+                pass
+            else:
+                return written
+        return self._as_the_driver_writes(value)
+
+    def _as_the_driver_writes(self, value: Any) -> str:
+        from psycopg2.extensions import adapt  # noqa: PLC0415 - slow to import
+
+        written: str = adapt(value).getquoted().decode()
+        return written.replace("%", "%%") if _doubles_percents(self.dialect) else written
+
+
+def sql_of(clause: ClauseElement, dialect: Dialect | None = None) -> str:
+    """Return a statement, or a part of one, as a database sees it, values and all.
+
+    Parameters
+    ----------
+    clause : ClauseElement
+        The statement.
+    dialect : Dialect, optional
+        Of the database; PostgreSQL's without it.
+
+    Returns
+    -------
+    str
+    """
+    dialect = copy(dialect or postgresql.dialect())  # type: ignore[no-untyped-call]
+    compiler = dialect.statement_compiler
+    dialect.statement_compiler = type(compiler.__name__, (_Writing, compiler), {})
+    text = str(clause.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    return text % () if _doubles_percents(dialect) else text
+
+
+def _doubles_percents(dialect: Dialect) -> bool:
+    """Tell whether a driver's marks of values begin with %, so that it is given %% for others."""
+    return dialect.paramstyle in ("format", "pyformat")
