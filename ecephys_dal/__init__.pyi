@@ -25,6 +25,7 @@ from .errors import (
     ReadOnlyError,
     RecordNotFoundError,
     SchemaMismatchError,
+    StatementRefusedError,
     StatementTimeoutError,
 )
 from .facade import EcephysProjectApi, EcephysProjectLimsApi
@@ -113,6 +114,7 @@ __all__ = [
     "SessionNwbRepository",
     "SessionRepository",
     "SplitPublishedAt",
+    "StatementRefusedError",
     "StatementTimeoutError",
     "Step",
     "TemplateFilter",

@@ -29,6 +29,7 @@ __all__ = [
     "ReadOnlyError",
     "RecordNotFoundError",
     "SchemaMismatchError",
+    "StatementRefusedError",
     "StatementTimeoutError",
 ]
 
@@ -55,6 +56,10 @@ class ConnectionLostError(DatabaseUnavailableError):
 
 class StatementTimeoutError(DatabaseUnavailableError):
     """The database ended a question that took longer than it allows."""
+
+
+class StatementRefusedError(EcephysDalError):
+    """The database refused a statement for a reason of its own, such as a division by zero."""
 
 
 class ReadOnlyError(EcephysDalError):

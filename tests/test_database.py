@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 import socket
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine, make_url, select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from ecephys_dal import (
@@ -22,10 +25,14 @@ from ecephys_dal import (
     ReadOnlyError,
     SchemaMismatchError,
     SessionRepository,
+    StatementRefusedError,
+    UnitMetricRepository,
+    UnitRepository,
 )
 from ecephys_dal.database import translated_errors
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.models import Gender
+from ecephys_dal.testing import SyntheticLims, create_synthetic_lims
 
 PASSWORD = "p@ss:w/rd%' \""
 
@@ -221,7 +228,8 @@ def test_no_secret_of_a_url_is_shown(where: str) -> None:
     url = make_url("postgresql+psycopg2://u@h/d?password=s3cret&sslpassword=s3cret2")
     database = Database(create_engine(url) if where == "engine" else url)
     assert "s3cret" not in repr(database)
-    assert b"s3cret" not in pickle.dumps(database)
+    with pytest.raises(ConfigurationError, match="sslpassword can't be pickled"):
+        pickle.dumps(database)
     with pytest.raises(ConfigurationError, match="several passwords"):
         Database("postgresql://u@h/d?password=a&password=b")
 
@@ -286,9 +294,102 @@ def test_an_sqlite_uri_opens_what_it_names(tmp_path: Path) -> None:
         assert names(database) == []
 
 
-def test_text_that_is_no_json_is_said_to_be(owned: Database) -> None:
-    with pytest.raises(SchemaMismatchError, match="no JSON"), translated_errors(owned):
+def test_text_that_is_no_json_is_said_to_be(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/lims.db"
+    create_synthetic_lims(
+        url, sessions=1, channels_per_probe=4, units_per_session=8, progress=False
+    )
+    with Database(url, owned=True) as owned, owned.connection() as connection:
+        connection.execute(text("UPDATE ecephys_unit_metric_bundles SET data = '{broken'"))
+    with Database(url) as database, pytest.raises(SchemaMismatchError, match="no JSON") as caught:
+        UnitMetricRepository(database).entities()
+    assert caught.value.method == "UnitMetricRepository.entities"
+
+
+def test_errors_of_the_callers_own_are_left_alone(owned: Database) -> None:
+    with pytest.raises(json.JSONDecodeError), owned.connection():
         json.loads("{broken")
+
+
+@pytest.mark.parametrize("bulk", [True, False], ids=["bulk", "rows"])
+def test_what_a_database_refuses_for_a_reason_of_its_own_is_said(
+    filled: Callable[[str], tuple[str, SyntheticLims]], bulk: bool
+) -> None:
+    nonsense = text("1 / (ecephys_units.id - ecephys_units.id) > 0")
+    with (
+        Database(filled("postgresql")[0], bulk=bulk) as database,
+        pytest.raises(StatementRefusedError, match="division by zero; look at") as caught,
+    ):
+        UnitRepository(database).frame(where=nonsense)
+    assert "SELECT" not in str(caught.value)
+
+
+def test_a_callers_session_shows_no_password_in_an_error(postgres_url: str) -> None:
+    url = make_url(postgres_url).set(database="no_such_database")
+    engine = create_engine(url.update_query_dict({"password": "s3cret", "sslpassword": "s3cret"}))
+    with Session(engine) as db, pytest.raises(DatabaseUnavailableError) as caught:
+        SessionRepository(db).count()
+    assert "s3cret" not in str(caught.value)
+    engine.dispose()
+
+
+def test_autocommit_on_a_callers_engine_is_refused(owned: Database) -> None:
+    engine = create_engine(owned.url)
+    database = Database(engine)
+    with database.connection() as connection, pytest.raises(ReadOnlyError, match="AUTOCOMMIT"):
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+    with database.session() as db, pytest.raises(ReadOnlyError, match="AUTOCOMMIT"):
+        db.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["postgresql://reader:p@ss/w0rd@127.0.0.1/lims"])
+def test_a_password_that_cuts_its_url_short_is_not_shown(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="%40 for @") as caught:
+        Database(url)
+    assert "ss" not in str(caught.value).replace("password", "").replace("address", "")
+
+
+def test_damaged_and_locked_files_are_said_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "lims.db"
+    create_synthetic_lims(
+        f"sqlite:///{path}", sessions=1, channels_per_probe=4, units_per_session=8, progress=False
+    )
+    whole = path.read_bytes()
+    with sqlite3.connect(path) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        locked = Database(f"sqlite:///{path}?timeout=0.1")
+        with locked, pytest.raises(DatabaseUnavailableError, match="is locked by someone else"):
+            SessionRepository(locked).count()
+    writer.close()
+    path.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
+    with (
+        Database(f"sqlite:///{path}") as database,
+        pytest.raises(DatabaseUnavailableError, match="whole SQLite database"),
+    ):
+        SessionRepository(database).count()
+
+
+def test_a_wrong_option_of_a_url_is_said_to_be(postgres_url: str) -> None:
+    with (
+        Database(make_url(postgres_url).update_query_dict({"sslmod": "x"})) as database,
+        pytest.raises(ConfigurationError, match="check the options of the URL"),
+    ):
+        SessionRepository(database).count()
+
+
+def test_a_session_that_only_reads_is_said_to_be(postgres_url: str) -> None:
+    option = {"target_session_attrs": "read-write"}
+    with (
+        Database(make_url(postgres_url).update_query_dict(option)) as database,
+        pytest.raises(DatabaseUnavailableError, match="target_session_attrs=primary"),
+    ):
+        SessionRepository(database).count()
+
+
+def test_credentials_are_copied_with_their_password() -> None:
+    credentials = DbCredentials(dbname="d", user="u", host="h", password=PASSWORD)
+    assert copy.deepcopy(copy.copy(credentials)).password == PASSWORD
 
 
 def test_a_callers_own_limit_stays_as_it_was(tmp_path: Path) -> None:

@@ -13,14 +13,23 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, create_engine, event, func, insert, make_url, select, text
-from sqlalchemy.exc import DBAPIError, NotSupportedError
-from sqlalchemy.orm import Session, scoped_session, selectinload, sessionmaker
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    mapped_column,
+    scoped_session,
+    selectinload,
+    sessionmaker,
+)
 
-from ecephys_dal import Database, ReadOnlyError, SessionRepository
+from ecephys_dal import Database, ReadOnlyError, SessionRepository, StatementRefusedError
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.models import Donor, EcephysSession, Gender, Genotype
 from ecephys_dal.testing import using
@@ -269,7 +278,7 @@ def test_no_condition_of_a_repository_writes(postgresql: Lims, answer: str, bulk
         match = r"only read|DECLARE CURSOR must not contain data-modifying"
         with (
             Database(postgresql.url, bulk=bulk) as database,
-            refused(postgresql, ReadOnlyError, NotSupportedError, match=match),
+            refused(postgresql, ReadOnlyError, StatementRefusedError, match=match),
         ):
             ANSWERS[answer](SessionRepository(database), where)
 
@@ -407,3 +416,24 @@ def test_pgoptions_hold_but_do_not_open_a_lims(
     with Database(postgresql.url) as database, database.connection() as connection:
         assert connection.scalar(text("SHOW search_path")) == "pg_catalog"
         assert connection.scalar(text("SHOW default_transaction_read_only")) == "on"
+
+
+def test_what_a_listener_adds_to_a_flush_is_refused_too(tmp_path: Path) -> None:
+    class Own(DeclarativeBase):
+        """Tables of the caller's."""
+
+    class Note(Own):
+        __tablename__ = "notes"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    engine = create_engine(f"sqlite:///{tmp_path}/lims.db")
+    Own.metadata.create_all(engine)
+    Gender.__table__.create(engine)  # type: ignore[attr-defined]
+    with Session(engine) as db:
+        event.listen(db, "before_flush", lambda *_: db.add(Gender(id=1, name="F")))
+        db.add(Note(id=1))
+        with pytest.raises(ReadOnlyError, match="would be written by a flush"):
+            db.flush()
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM genders")) == 0
+    engine.dispose()

@@ -53,6 +53,12 @@ class DbCredentials:
             )
         object.__setattr__(self, "port", _port(self.port))
 
+    def __copy__(self) -> DbCredentials:
+        return self  # not by way of a pickle, which lacks the password
+
+    def __deepcopy__(self, _: object) -> DbCredentials:
+        return self
+
     def __getstate__(self) -> dict[str, Any]:
         kept = name_of(self.password) if callable(self.password) else bool(self.password)
         return {**self.__dict__, "password": kept}

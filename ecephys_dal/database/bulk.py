@@ -21,7 +21,7 @@ from ecephys_dal.config import asked_password
 from ecephys_dal.database.engine import connect_arguments
 from ecephys_dal.database.forks import parted_by_a_fork
 from ecephys_dal.database.meanings import LOST, UNREACHABLE
-from ecephys_dal.database.translation import translated_errors, worded
+from ecephys_dal.database.translation import refused, translated_errors, worded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -205,9 +205,7 @@ def _translated_errors(database: object) -> Iterator[None]:
         cant_connect = isinstance(error, adbc.OperationalError)
         otherwise = LOST if broke_off else UNREACHABLE if cant_connect else ""
         ours = worded(said, getattr(error, "sqlstate", None), database, otherwise=otherwise)
-        if ours is None:
-            raise
-        raise ours from error
+        raise ours or refused(said, database) from error
 
 
 def _without_query(message: str) -> str:

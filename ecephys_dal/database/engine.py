@@ -14,7 +14,7 @@ from sqlalchemy.exc import NoSuchModuleError
 from ecephys_dal.config import asked_password, options_from_env
 from ecephys_dal.database.forks import parted_by_a_fork
 from ecephys_dal.database.url import is_in_memory
-from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError
+from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError, ReadOnlyError
 from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
@@ -171,7 +171,18 @@ def given_engine(engine: Engine, *, owned: bool) -> Engine:
         parted_by_a_fork(engine)
     ours = engine.execution_options(**(_OWNED if owned else _READ_ONLY))
     event.listen(ours, "before_cursor_execute", _with_plain_values, retval=True)
+    if not owned:
+        event.listen(ours, "set_connection_execution_options", _refuse_autocommit)
     return ours
+
+
+def _refuse_autocommit(_connection: Connection, options: dict[str, Any]) -> None:
+    """Refuse what would take a connection out of the transaction in which it can't write."""
+    if options.get("isolation_level") == "AUTOCOMMIT":
+        raise ReadOnlyError(
+            "on an engine of yours AUTOCOMMIT could write to LIMS, which is only read; give a URL"
+            " instead of the engine, or leave the isolation level as it is"
+        )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from ecephys_dal.errors import (
+    ConfigurationError,
     ConnectionLostError,
     DatabaseUnavailableError,
     EcephysDalError,
@@ -22,6 +23,9 @@ UNREACHABLE, _UNKNOWN_HOST = "unreachable", "unknown host"  # which have none
 # What is said where a driver gives no SQLSTATE: by a server that refuses a connection, by libpq, by
 # ADBC in the middle of an answer, and by SQLite. The first that fits counts.
 _SAID = {
+    "invalid dsn": "invalid dsn|invalid connection option",
+    "read-write": "session is read-only",
+    "sqlite": "unable to open|file is not a|malformed|disk I/O error",
     "42P01": "no such table",
     "42703": "no such column",
     "25006": "attempt to write a readonly database|cannot execute .* in a read-only transaction",
@@ -31,16 +35,16 @@ _SAID = {
     "53300": "too many (clients|connections)|connection slots",
     "57P03": "the database system is|not accepting connections",
     "57014": "canceling statement due to (statement timeout|user request)",
-    "55P03": "due to lock timeout",
+    "55P03": "due to lock timeout|database is locked|database table is locked",
     "40": "due to conflict with recovery|deadlock detected",
     "25P03": "due to idle-in-transaction timeout",
     "25P04": "due to transaction timeout",
     "57P05": "due to idle-session timeout",
     "53": "out of memory|No space left on device|temporary file size exceeds",
-    _UNKNOWN_HOST: "could not translate host name",
+    _UNKNOWN_HOST: "could not translate host name|failed to resolve host",
     REFUSED: "(connection to server .* failed|could not connect to server): "
     ".*(refused|No such file|time|reach|No route|closed|reset|EOF)",
-    UNREACHABLE: "connection to server|unable to open|file is not a|database is|disk I/O error",
+    UNREACHABLE: "connection to server|connection failed",
     LOST: "terminating connection|closed the connection|connection has been closed|SYSCALL"
     "|could not (receive|send)|connection (not open|already closed)|no connection to|reset by peer",
 }
@@ -83,6 +87,17 @@ _MEANT = {
         "a database of your own that may be written to is opened by Database(url, owned=True)",
     ),
     "25P04": _OVERDUE,
+    "invalid dsn": Meaning(ConfigurationError, "can't be opened", "check the options of the URL"),
+    "read-write": Meaning(
+        DatabaseUnavailableError,
+        "was asked to write",
+        "our sessions only read: ask for target_session_attrs=primary",
+    ),
+    "sqlite": Meaning(
+        DatabaseUnavailableError,
+        "can't be read",
+        "check the path, and that it is a whole SQLite database",
+    ),
     "28": Meaning(
         DatabaseUnavailableError, "refuses the login", "check user and password (or ~/.pgpass)"
     ),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, TypeVar
 
+from sqlalchemy.exc import DataError, InternalError, NotSupportedError, ProgrammingError
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -15,6 +17,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from ecephys_dal.database.translation import refused
 from ecephys_dal.errors import ConnectionLostError, SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -69,6 +72,13 @@ class Question:
         began = time.perf_counter()
         try:
             answer = self._asked(call)
+        except JSONDecodeError as error:
+            raise SchemaMismatchError(
+                f"{self.method}: LIMS holds text that is no JSON where JSON belongs: {error}",
+                method=self.method,
+            ) from error
+        except (DataError, InternalError, NotSupportedError, ProgrammingError) as error:
+            raise refused(str(error.orig), self.method) from error
         except SchemaMismatchError as error:
             raise SchemaMismatchError(
                 f"{self.method}: {error}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from json import JSONDecodeError
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
@@ -16,12 +15,13 @@ from ecephys_dal.errors import (
     DatabaseUnavailableError,
     EcephysDalError,
     SchemaMismatchError,
+    StatementRefusedError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["translated_errors", "worded"]
+__all__ = ["refused", "translated_errors", "worded"]
 
 # As PostgreSQL and SQLite name them; SQLAlchemy numbers the tables that it joins twice.
 _COLUMN = re.compile(r'column:? "?(?:(?P<table>\w+?)(?:_\d+)?\.)?(?P<column>\w+)')
@@ -45,10 +45,6 @@ def _ours(error: Exception, database: object) -> EcephysDalError | None:
         return DatabaseUnavailableError(
             f"no connection to {database} became free in time; close some, or use fewer threads"
         )
-    if isinstance(error, JSONDecodeError):
-        return SchemaMismatchError(
-            f"{database} holds text that is no JSON where JSON belongs: {error}"
-        )
     if isinstance(error, DBAPIError):
         return _of_driver(error, database)
     if hasattr(error, "pgcode"):  # psycopg2's own, while SQLAlchemy prepares a connection
@@ -56,8 +52,22 @@ def _ours(error: Exception, database: object) -> EcephysDalError | None:
     return None
 
 
+def _state_of(error: object) -> str | None:
+    """Return the SQLSTATE of a driver's error, "" if the driver has none of any error."""
+    state: str | None = getattr(error, "pgcode", getattr(error, "sqlstate", ""))  # or psycopg 3's
+    return state
+
+
+def refused(reason: str, database: object) -> StatementRefusedError:
+    """Return our error for a statement that a database refuses for a reason of its own."""
+    reason = re.split("(?:ERROR|FATAL): +", reason.strip().partition("\n")[0])[-1]
+    return StatementRefusedError(
+        f"{database} refused the statement: {reason}; look at the further conditions (where=)"
+    )
+
+
 def _of_driver(error: DBAPIError, database: object) -> EcephysDalError | None:
-    state, otherwise = getattr(error.orig, "pgcode", ""), ""
+    state, otherwise = _state_of(error.orig), ""
     if state is None:  # libpq found no connection or no answer; or psycopg2 what it can't send
         lost = error.connection_invalidated or type(error) is DatabaseError
         otherwise = LOST if lost else UNREACHABLE if isinstance(error, OperationalError) else ""

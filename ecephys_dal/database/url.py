@@ -21,6 +21,12 @@ def parsed(where: str | URL) -> URL:
         raise ConfigurationError(
             "the database URL can't be parsed; it looks like postgresql+psycopg2://user@host/dbname"
         ) from None
+    if isinstance(where, str) and "@" in (url.database or "") and not where.startswith("sqlite"):
+        # So reads a password with a slash in it, which cut the URL short.
+        raise ConfigurationError(
+            "the database URL holds an @ behind its host; write special characters of a password as"
+            " %40 for @ and %2F for /, or give DbCredentials"
+        )
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg2")
     if url.get_backend_name() not in ("postgresql", "sqlite"):

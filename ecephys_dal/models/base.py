@@ -31,7 +31,7 @@ from ecephys_dal.database.engine import is_owned
 from ecephys_dal.errors import ReadOnlyError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Dialect
+    from sqlalchemy import Connection, Dialect, Engine
 
 __all__ = [
     "Base",
@@ -122,17 +122,25 @@ class Base(DeclarativeBase):
 
 
 @event.listens_for(Session, "before_flush")
-def _refuse_to_write(db: Session, *_: Any) -> None:
+def _refuse_to_flush(db: Session, *_: Any) -> None:
     """Refuse a flush that would write records of LIMS, before it asks or tells the database."""
     for done, records in (("inserted", db.new), ("changed", db.dirty), ("deleted", db.deleted)):
         for record in records:
-            if (
-                isinstance(record, Base)
-                and (done != "changed" or db.is_modified(record))
-                and not is_owned(db.get_bind(type(record)))
-            ):
-                raise ReadOnlyError(
-                    f"{record!r} would be {done} by a flush, but LIMS is only read; expunge it from"
-                    " the ORM session, or, if the database is your own, take one that is opened by"
-                    " Database(url, owned=True)"
-                )
+            if isinstance(record, Base) and (done != "changed" or db.is_modified(record)):
+                _refuse_to_write(record, done, db.get_bind(type(record)))
+
+
+# What a listener of the caller's adds to a flush that has begun.
+@event.listens_for(Base, "before_insert", propagate=True)
+@event.listens_for(Base, "before_delete", propagate=True)
+def _refuse_late(_: object, connection: Connection, record: Base) -> None:
+    _refuse_to_write(record, "written", connection)
+
+
+def _refuse_to_write(record: Base, done: str, bind: Connection | Engine) -> None:
+    if not is_owned(bind):
+        raise ReadOnlyError(
+            f"{record!r} would be {done} by a flush, but LIMS is only read; expunge it from the ORM"
+            " session, or, if the database is your own, take one that is opened by"
+            " Database(url, owned=True)"
+        )

@@ -60,7 +60,7 @@ class Reader:
             with self.db.session() as db:
                 yield db
         else:
-            with translated_errors(self.db.get_bind(self._model).engine):
+            with translated_errors(self.shown):
                 yield self.db
 
     @contextmanager
@@ -72,7 +72,7 @@ class Reader:
         else:
             if self.db.autoflush:
                 self.db.flush()  # as the session does before a query of its own
-            with translated_errors(self.db.get_bind(self._model).engine):
+            with translated_errors(self.shown):
                 yield self.db.connection(bind_arguments={"mapper": self._model})
 
     @property
