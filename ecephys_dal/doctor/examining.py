@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["examine"]
 
+_LONGEST = 2_000_000  # seconds; PostgreSQL counts milliseconds in 32 bits
 _OF_DATABASE = (*REACHING, LAYOUT, LOOK_AT_INDEXES, *ASSUMPTIONS, *SAMPLES)
 
 
@@ -77,8 +78,7 @@ def examine(
     >>> examination.ok  # doctest: +SKIP
     True
     """
-    if not time_limit > 0:
-        raise ConfigurationError(f"time_limit={time_limit!r} is no positive number of seconds")
+    _check_limit(time_limit)
     started, examined_at = time.perf_counter(), dt.datetime.now(dt.timezone.utc)
     with ExitStack() as opened:
         database = Database.of(where)
@@ -98,7 +98,17 @@ def examine(
         seconds=time.perf_counter() - started,
         version=version("ecephys_dal"),
         findings=tuple(findings),
+        unexamined=tuple(sorted(lims.unexamined)),
     )
+
+
+def _check_limit(seconds: object) -> None:
+    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if not is_number or not 0 < seconds <= _LONGEST:  # type: ignore[operator]
+        raise ConfigurationError(
+            f"time_limit={seconds!r} is wrong; give a positive number of seconds, {_LONGEST:,} at"
+            " most"
+        )
 
 
 def _client_of(app: object) -> ArtifactClient:

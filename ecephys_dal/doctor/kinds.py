@@ -195,13 +195,15 @@ _EXAMINING = (
     Kind(
         "check_timed_out",
         "warning",
-        "This took longer than time_limit, so it is not known.",
+        "This took longer than time_limit, so it is not known; of the tables and columns that is an"
+        " error.",
         "Look at the indexes, or give more time.",
     ),
     Kind(
         "check_failed",
         "warning",
-        "The database refused the question, or its answer can't be read.",
+        "The database refused the question, or its answer can't be read; of the tables and columns"
+        " that is an error.",
         "The message says why.",
     ),
 )

@@ -100,7 +100,7 @@ def _look_at_file(lims: Lims) -> Iterator[Finding]:
 
 
 REACHING = (
-    Check("", (), _reach),
+    Check("the database", ("database_unreachable",), _reach, is_essential=True),
     Check("the role", (), _look_for_rights),
     Check("the file", (), _look_at_file),
 )
