@@ -201,7 +201,7 @@ ROWS = [
         "rule_undecided", f"{RUN}.current", "warning",
         [
             "get_sessions", "get_unit_analysis_metrics", "get_session_data", "get_probe_lfp_data",
-            "list_files",
+            "list_files", "locate",
         ],
     ),
     Damage(
@@ -209,7 +209,7 @@ ROWS = [
         "run_current_twice", f"{RUN}.current", "warning",
         [
             "get_sessions", "get_unit_analysis_metrics", "get_session_data", "get_probe_lfp_data",
-            "list_files",
+            "list_files", "locate",
         ],
     ),
     Damage(
@@ -338,7 +338,7 @@ INDEXES = [
         "index_missing_small", f"{PROBE}.ecephys_session_id", "info",
         [
             "get_probes", "get_channels", "get_units", "get_unit_analysis_metrics", "list_files",
-            "locate", "get_file",
+            "locate",
         ],
     ),
 ]  # fmt: skip
