@@ -21,6 +21,7 @@ from ecephys_dal.doctor.reaching import REACHING
 from ecephys_dal.doctor.samples import SAMPLES
 from ecephys_dal.doctor.web import Files
 from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.filters import checked_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,6 +72,8 @@ def examine(
     ------
     ConfigurationError
         If an argument can't be meant.
+    InvalidFilterError
+        If ``file_id`` is no id.
 
     Examples
     --------
@@ -79,6 +82,7 @@ def examine(
     True
     """
     _check_limit(time_limit)
+    wanted = None if file_id is None else checked_id("file_id", file_id)
     started, examined_at = time.perf_counter(), dt.datetime.now(dt.timezone.utc)
     with ExitStack() as opened:
         database = Database.of(where)
@@ -89,7 +93,7 @@ def examine(
             client = app if isinstance(app, ArtifactClient) else _client_of(app)
             if client is not app:
                 opened.callback(client.close)
-            checks += Files(client, file_id).checks()
+            checks += Files(client, wanted).checks()
         lims = Lims(database, time_limit)
         findings = [one for check in _shown(checks, progress) for one in check.run(lims)]
     return Examination(
