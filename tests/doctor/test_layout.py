@@ -23,7 +23,7 @@ from ecephys_dal.models import Base
 from ..conftest import MADE, _administer
 from .conftest import examined, found, run
 
-UNIT = "ecephys_units"
+UNIT, SESSION = "ecephys_units", "ecephys_sessions"
 TABLES = sorted(Base.metadata.tables)
 
 
@@ -182,6 +182,26 @@ def test_a_role_that_sees_some_columns_is_told_which_are_hidden(granted):
     assert found(examination) == {("column_unreadable", f"{UNIT}.snr"): "error"}
     (finding,) = of(examination, "column_unreadable")
     assert finding.methods == ("get_units",)
+
+
+def test_a_hidden_column_is_not_looked_at_and_the_others_are(granted):
+    hidden, other = "created_at", "updated_at"
+    nullable = [f"ALTER TABLE {SESSION} ALTER {name} DROP NOT NULL" for name in (hidden, other)]
+    others = [table for table in TABLES if table != SESSION]
+    names = [one.name for one in Base.metadata.tables[SESSION].columns if one.name != hidden]
+    url = granted(
+        *(f"SELECT ON {table}" for table in others),
+        f"SELECT ({', '.join(names)}) ON {SESSION}",
+        statements=[*nullable, f"UPDATE {SESSION} SET {other} = NULL"],
+    )
+    examination = examined(url)
+    assert found(examination).keys() == {
+        ("column_unreadable", f"{SESSION}.{hidden}"),
+        ("column_nullable", f"{SESSION}.{hidden}"),
+        ("column_nullable", f"{SESSION}.{other}"),
+        ("null_unexpected", f"{SESSION}.{other}"),
+    }
+    assert examination.unexamined == ("null_unexpected",)
 
 
 def test_tables_may_be_in_another_schema_where_the_connection_looks(copied):
