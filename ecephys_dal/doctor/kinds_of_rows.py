@@ -136,7 +136,8 @@ ROWS = (
     Kind(
         "bundle_unreadable",
         "error",
-        "A metric bundle is no JSON object: a table of that unit raises SchemaMismatchError.",
+        "A metric bundle is no JSON object, or nested too deeply to be read: a table of that unit"
+        " raises SchemaMismatchError, or RecursionError.",
         "Mend the bundle in LIMS, or leave the unit out by unit_ids.",
     ),
 )

@@ -60,7 +60,7 @@ def _oddities(data: str | None) -> Iterator[str]:
         if isinstance(bundle, str):  # a text that was stored as JSON
             yield "bundle_text"
             bundle = json.loads(bundle)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of brackets in brackets
         bundle = data
     if bundle is None:
         yield "bundle_null"
