@@ -145,14 +145,15 @@ INDEXES = (
     Kind(
         "index_missing",
         "warning",
-        "Without an index that begins with this column, a question about little reads a whole"
+        "Without a B-tree index that begins with this column, a question about little reads a whole"
         " large table.",
         "Whoever owns LIMS can add it while LIMS is in use, by CREATE INDEX CONCURRENTLY.",
     ),
     Kind(
         "index_missing_small",
         "info",
-        "There is no index that begins with this column. The table is small, so it costs little.",
+        "There is no B-tree index that begins with this column. The table is small, so it costs"
+        " little.",
         "Nothing, unless the table has grown.",
     ),
 )

@@ -308,6 +308,11 @@ ROWS = [
         "a bundle is a list", [f"UPDATE {BUNDLE} SET data = '[1]'"],
         "bundle_unreadable", f"{BUNDLE}.data", "error", ["get_unit_analysis_metrics"],
     ),
+    Damage(
+        "a bundle is of many brackets",
+        [f"UPDATE {BUNDLE} SET data = '{'[' * 4_000}{']' * 4_000}'"],
+        "bundle_unreadable", f"{BUNDLE}.data", "error", ["get_unit_analysis_metrics"],
+    ),
 ]  # fmt: skip
 INDEXES = [
     Damage(
@@ -323,6 +328,21 @@ INDEXES = [
         ],
         "index_missing", f"{UNIT}.ecephys_channel_id", "warning",
         ["get_units", "get_unit_analysis_metrics"],
+    ),
+    *(
+        Damage(
+            f"an index is of the kind {kind}",
+            [
+                f"DROP INDEX ix_{UNIT}_ecephys_channel_id",
+                f"CREATE INDEX of_a_kind ON {UNIT} USING {kind} ({indexed})",
+            ],
+            "index_missing", f"{UNIT}.ecephys_channel_id", "warning",
+            ["get_units", "get_unit_analysis_metrics"], backends=_POSTGRES_ONLY,
+        )
+        for kind, indexed in (
+            ("brin", "ecephys_channel_id"),
+            ("hash", "ecephys_channel_id"),
+        )
     ),
     Damage(
         "an index begins with another column",
