@@ -9,8 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ecephys_dal.display import html_table
-from ecephys_dal.doctor.kind import SEVERITIES, Severity
-from ecephys_dal.doctor.kinds import KINDS
+from ecephys_dal.doctor.kinds import KINDS, SEVERITIES, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
