@@ -11,7 +11,7 @@ from ecephys_dal.doctor.uses import users_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ecephys_dal.doctor.kind import Kind
+    from ecephys_dal.doctor.kinds import Kind
 
 
 def kinds() -> Iterator[str]:

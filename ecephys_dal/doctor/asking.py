@@ -41,12 +41,15 @@ class Lims:
         What tables and columns there are, once that was read.
     lost : bool
         The database can't be reached any more.
+    unexamined : set of str
+        The codes of findings that could not be looked for, or not everywhere.
     """
 
     def __init__(self, database: Database, time_limit: float) -> None:
         self.database, self.time_limit = database, time_limit
         self.catalogue: Catalogue | None = None
         self.lost = False
+        self.unexamined: set[str] = set()
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

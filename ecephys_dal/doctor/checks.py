@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ecephys_dal.doctor.findings import Finding
@@ -33,6 +33,8 @@ class Check:
         Tables and columns without which it can't look.
     of_database : bool
         It asks the database, and can't if that is lost.
+    is_essential : bool
+        As long as it could not look, nobody knows whether any method works.
     """
 
     subject: str
@@ -40,15 +42,17 @@ class Check:
     find: Callable[[Lims], Iterable[Finding]]
     needs: frozenset[Name] = frozenset()
     of_database: bool = True
+    is_essential: bool = False
 
     def run(self, lims: Lims) -> list[Finding]:
         """Return what was found, what is well, or why neither is known."""
         if self.of_database and lims.lost:
+            lims.unexamined.update(self.codes)
             return []
         unusable = lims.catalogue.unusable(self.needs) if lims.catalogue else []
         if unusable:
             listed = ", ".join(unusable)
-            return [self._unknown("check_skipped", f"it needs {listed}, of which see above")]
+            return [self._unknown("check_skipped", f"it needs {listed}, of which see above", lims)]
         try:
             found = list(self.find(lims))
         except Exception as error:  # whatever a sick LIMS makes of a question
@@ -58,15 +62,20 @@ class Check:
 
     def _failed(self, error: Exception, lims: Lims) -> Finding:
         if isinstance(error, StatementTimeoutError):
-            return self._unknown("check_timed_out", f"it took longer than {lims.time_limit:g} s")
+            told = f"it took longer than {lims.time_limit:g} s"
+            return self._unknown("check_timed_out", told, lims)
         if isinstance(error, DatabaseUnavailableError) and not lims.answers():
             lims.lost = True
+            lims.unexamined.update(self.codes)
             return Finding.of("database_unreachable", "", str(error))
         reason = str(error).strip().partition("\n")[0]
-        return self._unknown("check_failed", f"{type(error).__name__}: {reason}")
+        return self._unknown("check_failed", f"{type(error).__name__}: {reason}", lims)
 
-    def _unknown(self, code: str, why: str) -> Finding:
-        return Finding.of(code, self.subject, f"{', '.join(self.codes)} not examined: {why}")
+    def _unknown(self, code: str, why: str, lims: Lims) -> Finding:
+        lims.unexamined.update(self.codes)
+        told = f"{', '.join(self.codes)} not examined: {why}".lstrip()
+        finding = Finding.of(code, self.subject, told)
+        return replace(finding, severity="error") if self.is_essential else finding
 
     def _well(self, code: str) -> Finding:
         return Finding(severity="ok", code=code, subject=self.subject, message="")

@@ -21,6 +21,7 @@ from ecephys_dal.doctor.reaching import REACHING
 from ecephys_dal.doctor.samples import SAMPLES
 from ecephys_dal.doctor.web import Files
 from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.filters import checked_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["examine"]
 
+_LONGEST = 2_000_000  # seconds; PostgreSQL counts milliseconds in 32 bits
 _OF_DATABASE = (*REACHING, LAYOUT, LOOK_AT_INDEXES, *ASSUMPTIONS, *SAMPLES)
 
 
@@ -70,6 +72,8 @@ def examine(
     ------
     ConfigurationError
         If an argument can't be meant.
+    InvalidFilterError
+        If ``file_id`` is no id.
 
     Examples
     --------
@@ -77,8 +81,8 @@ def examine(
     >>> examination.ok  # doctest: +SKIP
     True
     """
-    if not time_limit > 0:
-        raise ConfigurationError(f"time_limit={time_limit!r} is no positive number of seconds")
+    _check_limit(time_limit)
+    wanted = None if file_id is None else checked_id("file_id", file_id)
     started, examined_at = time.perf_counter(), dt.datetime.now(dt.timezone.utc)
     with ExitStack() as opened:
         database = Database.of(where)
@@ -89,7 +93,7 @@ def examine(
             client = app if isinstance(app, ArtifactClient) else _client_of(app)
             if client is not app:
                 opened.callback(client.close)
-            checks += Files(client, file_id).checks()
+            checks += Files(client, wanted).checks()
         lims = Lims(database, time_limit)
         findings = [one for check in _shown(checks, progress) for one in check.run(lims)]
     return Examination(
@@ -98,7 +102,17 @@ def examine(
         seconds=time.perf_counter() - started,
         version=version("ecephys_dal"),
         findings=tuple(findings),
+        unexamined=tuple(sorted(lims.unexamined)),
     )
+
+
+def _check_limit(seconds: object) -> None:
+    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if not is_number or not 0 < seconds <= _LONGEST:  # type: ignore[operator]
+        raise ConfigurationError(
+            f"time_limit={seconds!r} is wrong; give a positive number of seconds, {_LONGEST:,} at"
+            " most"
+        )
 
 
 def _client_of(app: object) -> ArtifactClient:

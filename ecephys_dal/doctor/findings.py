@@ -9,8 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ecephys_dal.display import html_table
-from ecephys_dal.doctor.kind import SEVERITIES, Severity
-from ecephys_dal.doctor.kinds import KINDS
+from ecephys_dal.doctor.kinds import KINDS, SEVERITIES, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -144,6 +143,8 @@ class Examination:
         Of this library.
     findings : tuple of Finding
         In the order in which they were made.
+    unexamined : tuple of str
+        The codes that could not be looked for, or not everywhere; some findings say why.
     """
 
     database: str
@@ -151,6 +152,7 @@ class Examination:
     seconds: float
     version: str
     findings: tuple[Finding, ...]
+    unexamined: tuple[str, ...] = ()
 
     @property
     def worst(self) -> Severity:
@@ -159,7 +161,10 @@ class Examination:
 
     @property
     def ok(self) -> bool:
-        """No finding is an error: every method works, though maybe not for every record."""
+        """No finding is an error: every method works, though maybe not for every record.
+
+        Where the database was not reached, or its tables and columns not looked at, that is one.
+        """
         return self.worst != "error"
 
     def to_dict(self) -> dict[str, Any]:
@@ -172,6 +177,7 @@ class Examination:
             "worst": self.worst,
             "ok": self.ok,
             "findings": [one.to_dict() for one in self.findings],
+            "unexamined": list(self.unexamined),
         }
 
     def to_json(self) -> str:
@@ -188,7 +194,7 @@ class Examination:
 
     def __str__(self) -> str:
         told = [str(one) for one in self._worst_first() if one.severity != "ok" or one.message]
-        bad = {one.code for one in self.findings if one.severity != "ok"}
+        bad = {one.code for one in self.findings if one.severity != "ok"}.union(self.unexamined)
         none = dict.fromkeys(one.code for one in self.findings if not one.message)
         rest = ", ".join(code for code in none if code not in bad)
         return "\n".join([self._summary(), *told, f"OK, none of these: {rest}"])

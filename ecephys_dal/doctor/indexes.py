@@ -65,11 +65,13 @@ INDEXES = (
     WantedIndex(EcephysAnalysisRunProbe.ecephys_probe_id, is_small=True),
 )
 
-# The table and first column of each index that is valid and of all rows.
+# The table and first column of each B-tree that is valid and of all rows. SQLite has no other kind.
 _THERE = {
     "postgresql": """
-        SELECT relname, attname FROM pg_index
-        JOIN pg_class ON pg_class.oid = indrelid
+        SELECT tables.relname, attname FROM pg_index
+        JOIN pg_class AS tables ON tables.oid = indrelid
+        JOIN pg_class AS indexes ON indexes.oid = indexrelid
+        JOIN pg_am ON pg_am.oid = indexes.relam AND amname = 'btree'
         JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
         WHERE pg_table_is_visible(indrelid) AND indisvalid AND indpred IS NULL
     """,
@@ -92,7 +94,7 @@ def _find(lims: Lims) -> Iterator[Finding]:
         )
         if known and wanted.name not in there:
             code = "index_missing_small" if wanted.is_small else "index_missing"
-            message = f"no index begins with {column}"
+            message = f"no B-tree index begins with {column}"
             users = users_of([wanted.name])
             yield Finding.of(code, f"{table}.{column}", message, users=users)
 

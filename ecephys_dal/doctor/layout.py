@@ -124,4 +124,4 @@ def _near(name: str, others: Iterable[str]) -> str | None:
     return by_lower[near[0]] if near else None
 
 
-LAYOUT = Check("the tables and columns", _CODES, _compare)
+LAYOUT = Check("the tables and columns", _CODES, _compare, is_essential=True)

@@ -12,7 +12,6 @@ from sqlalchemy import func, inspect, select
 
 from ecephys_dal.doctor.checks import Check
 from ecephys_dal.doctor.findings import Finding
-from ecephys_dal.models import Base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,23 +23,51 @@ if TYPE_CHECKING:
 __all__ = ["REACHING"]
 
 _ROUND_TRIPS = 5
-_ROLE = {"postgresql": "SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user"}
-_MAY_CHANGE = {
-    "postgresql": """
-        SELECT relname FROM pg_class
-        WHERE relname = ANY (:names) AND pg_table_is_visible(oid)
-            AND relkind IN ('r', 'p', 'v', 'm', 'f')
-            AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
-        ORDER BY relname
-    """
+_ROLES_OF_CONNECTION = {"postgresql": "SELECT current_user, session_user"}
+_EVERYTHING = "do everything as the superuser {}"
+# By any role that the connection may change to, for nothing keeps it from that.
+_RIGHTS = {
+    _EVERYTHING: """
+        SELECT rolname FROM pg_roles
+        WHERE rolsuper AND pg_has_role(session_user, oid, 'MEMBER')
+        ORDER BY rolname <> session_user, 1 LIMIT 1
+    """,
+    "create roles as {}": """
+        SELECT rolname FROM pg_roles
+        WHERE rolcreaterole AND pg_has_role(session_user, oid, 'MEMBER') ORDER BY 1
+    """,
+    "change {}": """
+        SELECT DISTINCT
+            CASE WHEN pg_table_is_visible(tables.oid) THEN '' ELSE nspname || '.' END || relname
+        FROM pg_class AS tables JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        JOIN pg_roles AS roles ON pg_has_role(session_user, roles.oid, 'MEMBER')
+        WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
+            AND nspname <> 'information_schema' AND nspname NOT LIKE 'pg|_%' ESCAPE '|'
+            AND (
+                relowner = roles.oid
+                OR has_table_privilege(
+                    roles.oid, tables.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER'
+                )
+                OR has_any_column_privilege(roles.oid, tables.oid, 'INSERT, UPDATE')
+            )
+        ORDER BY 1
+    """,
+    "create tables in the schema {}": """
+        SELECT DISTINCT nspname FROM pg_namespace AS schemas
+        JOIN pg_roles AS roles ON pg_has_role(session_user, roles.oid, 'MEMBER')
+        WHERE nspname <> 'information_schema' AND nspname NOT LIKE 'pg|_%' ESCAPE '|'
+            AND (nspowner = roles.oid OR has_schema_privilege(roles.oid, schemas.oid, 'CREATE'))
+        ORDER BY 1
+    """,
+    "create schemas in the database {}": """
+        SELECT DISTINCT datname FROM pg_database AS databases
+        JOIN pg_roles AS roles ON pg_has_role(session_user, roles.oid, 'MEMBER')
+        WHERE datname = current_database() AND (
+            datdba = roles.oid OR has_database_privilege(roles.oid, databases.oid, 'CREATE')
+        )
+    """,
 }
-_MAY_CREATE_IN = {
-    "postgresql": """
-        SELECT nspname FROM pg_namespace
-        WHERE nspname = ANY (current_schemas(false)) AND has_schema_privilege(oid, 'CREATE')
-        ORDER BY nspname
-    """
-}
+_SHOWN = 10
 
 
 def _reach(lims: Lims) -> Iterator[Finding]:
@@ -50,7 +77,7 @@ def _reach(lims: Lims) -> Iterator[Finding]:
         version = ".".join(map(str, dialect.server_version_info or ()))
         latency = median(_round_trip(connection) for _ in range(_ROUND_TRIPS)) * 1000
         inspect(connection).has_table("ecephys_sessions")  # for SQLite opens no file before that
-    role = _role(lims)[0]
+    role = next((current for current, _ in lims.rows_by_dialect(_ROLES_OF_CONNECTION)), None)
     facts: dict[str, Any] = {
         "dialect": dialect.name,
         "version": version,
@@ -69,27 +96,25 @@ def _round_trip(connection: Connection) -> float:
     return time.perf_counter() - started
 
 
-def _role(lims: Lims) -> tuple[str | None, bool]:
-    """Return the role and whether it is a superuser, if the database has roles."""
-    for role, is_superuser in lims.rows_by_dialect(_ROLE):
-        return role, is_superuser
-    return None, False
-
-
 def _look_for_rights(lims: Lims) -> Iterator[Finding]:
-    role, is_superuser = _role(lims)
-    if is_superuser:
-        rights = ["do everything, for it is a superuser"]
-    else:
-        tables = lims.rows_by_dialect(_MAY_CHANGE, names=list(Base.metadata.tables))
-        schemas = lims.rows_by_dialect(_MAY_CREATE_IN)
-        rights = [f"change {', '.join(table for (table,) in tables)}"] if tables else []
-        rights += [f"create tables in the schema {schema}" for (schema,) in schemas]
-    if rights:
-        yield Finding.of("role_may_write", role or "", f"{role} may {', and '.join(rights)}")
-    elif role:
-        message = f"{role} may change no table of LIMS"
-        yield Finding(severity="ok", code="role_may_write", subject=role, message=message)
+    for _, role in lims.rows_by_dialect(_ROLES_OF_CONNECTION):
+        if rights := _rights(lims):
+            yield Finding.of("role_may_write", role, f"{role} may {', and '.join(rights)}")
+        else:
+            message = f"{role} may change no table of the database, and create no table or schema"
+            yield Finding(severity="ok", code="role_may_write", subject=role, message=message)
+
+
+def _rights(lims: Lims) -> list[str]:
+    rights = []
+    for right, statement in _RIGHTS.items():
+        names = [name for (name,) in lims.rows_by_dialect({"postgresql": statement})]
+        if names:
+            more = ", ..." if len(names) > _SHOWN else ""
+            rights.append(right.format(", ".join(names[:_SHOWN]) + more))
+        if rights and right is _EVERYTHING:
+            break
+    return rights
 
 
 def _look_at_file(lims: Lims) -> Iterator[Finding]:
@@ -100,7 +125,7 @@ def _look_at_file(lims: Lims) -> Iterator[Finding]:
 
 
 REACHING = (
-    Check("", (), _reach),
+    Check("the database", ("database_unreachable",), _reach, is_essential=True),
     Check("the role", (), _look_for_rights),
     Check("the file", (), _look_at_file),
 )

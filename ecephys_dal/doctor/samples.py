@@ -20,7 +20,7 @@ from ecephys_dal.models import Base, EcephysSession, EcephysUnitMetricBundle
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Table
+    from sqlalchemy import Column, Table
 
     from ecephys_dal.doctor.asking import Lims
     from ecephys_dal.doctor.findings import Finding
@@ -60,7 +60,7 @@ def _oddities(data: str | None) -> Iterator[str]:
         if isinstance(bundle, str):  # a text that was stored as JSON
             yield "bundle_text"
             bundle = json.loads(bundle)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of brackets in brackets
         bundle = data
     if bundle is None:
         yield "bundle_null"
@@ -81,11 +81,14 @@ def _look_at_days(lims: Lims) -> Iterator[Finding]:
 
 def _look_for_null(table: Table, lims: Lims) -> Iterator[Finding]:
     """Look for NULL in columns that may hold it here, but by the models do not."""
-    there = lims.catalogue.columns[table.name] if lims.catalogue else {}
+    names = map(name_of, _never_null(table))
+    hidden = set(lims.catalogue.unusable(names)) if lims.catalogue else set()
+    if hidden:
+        lims.unexamined.add("null_unexpected")
     nullable = [
         column
         for column in _never_null(table)
-        if column.name in there and there[column.name]["nullable"]
+        if str(column) not in hidden and _may_be_null(column, lims)
     ]
     if not nullable:
         return
@@ -96,6 +99,13 @@ def _look_for_null(table: Table, lims: Lims) -> Iterator[Finding]:
         if ids:
             name = name_of(column)
             yield found_in_rows("null_unexpected", ".".join(name), users_of([name]), "records", ids)
+
+
+def _may_be_null(column: Column[Any], lims: Lims) -> bool:
+    """Tell whether the database would store NULL here; without a catalogue, perhaps."""
+    return lims.catalogue is None or bool(
+        lims.catalogue.columns[column.table.name][column.name]["nullable"]
+    )
 
 
 def _never_null(table: Table) -> list[Any]:

@@ -26,17 +26,21 @@ from ecephys_dal.repositories import (
     UnitMetricRepository,
     UnitRepository,
 )
+from ecephys_dal.repositories.files import ON_NO_OLDER_RUN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement
+    from sqlalchemy.orm.interfaces import ORMOption
 
     from ecephys_dal.filters import Filter
+    from ecephys_dal.repositories.statement import Where
 
 __all__ = [
     "FILE_METHODS",
     "METHODS",
+    "Asked",
     "Name",
     "Users",
     "columns_of",
@@ -47,26 +51,42 @@ __all__ = [
 
 Name = tuple[str, str]  # of a table, and of a column of it
 
-_RECORDS = ("entities", "get", "one")  # outputs that are no tables
-_PLACE = ", the place of a file"
+
+class Asked(NamedTuple):
+    """What a method asks of LIMS.
+
+    Attributes
+    ----------
+    repository : type
+        The repository.
+    output : str
+        Which of its methods; all but ``get`` are given a filter.
+    where : ColumnElement or sequence of ColumnElement
+        Further conditions.
+    """
+
+    repository: type[Repository[Any, Any]]
+    output: str
+    where: Where = ()
+
 
 # The one place that knows what each method of `EcephysProjectLimsApi` asks.
-METHODS: dict[str, tuple[type[Repository[Any, Any]], str]] = {
-    "get_sessions": (SessionRepository, "frame"),
-    "get_probes": (ProbeRepository, "frame"),
-    "get_channels": (ChannelRepository, "frame"),
-    "get_units": (UnitRepository, "frame"),
-    "get_unit_analysis_metrics": (UnitMetricRepository, "frame"),
-    "get_isi_experiments": (IsiExperimentRepository, "frame"),
-    "get_session_data": (SessionNwbRepository, "one"),
-    "get_probe_lfp_data": (ProbeLfpRepository, "one"),
-    "get_natural_movie_template": (TemplateRepository, "one"),
-    "get_natural_scene_template": (TemplateRepository, "one"),
-    "list_files": (FileRepository, "frame"),
-    "locate": (FileRepository, "entities"),
-    "get_file": (FileRepository, "get"),
+METHODS = {
+    "get_sessions": Asked(SessionRepository, "frame"),
+    "get_probes": Asked(ProbeRepository, "frame"),
+    "get_channels": Asked(ChannelRepository, "frame"),
+    "get_units": Asked(UnitRepository, "frame"),
+    "get_unit_analysis_metrics": Asked(UnitMetricRepository, "frame"),
+    "get_isi_experiments": Asked(IsiExperimentRepository, "frame"),
+    "get_session_data": Asked(SessionNwbRepository, "one"),
+    "get_probe_lfp_data": Asked(ProbeLfpRepository, "one"),
+    "get_natural_movie_template": Asked(TemplateRepository, "one"),
+    "get_natural_scene_template": Asked(TemplateRepository, "one"),
+    "list_files": Asked(FileRepository, "frame"),
+    "locate": Asked(FileRepository, "entities", ON_NO_OLDER_RUN),
+    "get_file": Asked(FileRepository, "get"),
 }
-FILE_METHODS = tuple(name for name, (_, output) in METHODS.items() if output in ("one", "get"))
+FILE_METHODS = tuple(name for name, asked in METHODS.items() if asked.output in ("one", "get"))
 
 _A_VALUE: dict[Any, Any] = {Ids: (1,), Names: ("a",), Day: "2019-10-03", IdRange: (1, 2)}
 
@@ -91,17 +111,14 @@ def users_of(names: Iterable[Name]) -> Users:
     Users
     """
     wanted = set(names)
-    needed = {output for output, columns in _needs().items() if wanted & columns}
-    return Users(
-        tuple(name for name, asked in METHODS.items() if _read_by(*asked) in needed),
-        tuple(output for output in _needs() if output in needed and not output.endswith(_PLACE)),
-    )
+    needs = (_of_methods(), _of_outputs())
+    return Users(*(tuple(name for name in each if wanted & each[name]) for each in needs))
 
 
 def users_of_repository(repository: type[Repository[Any, Any]]) -> Users:
     """Return who asks a repository."""
     return Users(
-        tuple(name for name, (asked, _) in METHODS.items() if asked is repository),
+        tuple(name for name, asked in METHODS.items() if asked.repository is repository),
         (f"{repository.__name__}.frame", f"{repository.__name__}.entities"),
     )
 
@@ -133,23 +150,28 @@ def name_of(column: ColumnElement[Any] | Any) -> Name:
 
 
 @cache
-def _needs() -> Mapping[str, frozenset[Name]]:
+def _of_methods() -> Mapping[str, frozenset[Name]]:
+    """Return the columns that each method of the facade needs; of files only their places."""
+    return {name: _needs(asked, asked.repository.to_locate) for name, asked in METHODS.items()}
+
+
+@cache
+def _of_outputs() -> Mapping[str, frozenset[Name]]:
     """Return the columns that each output of each repository needs."""
-    needs: dict[str, frozenset[Name]] = {}
-    nowhere = Session()  # statements are only built
-    for asked in REPOSITORIES.values():
-        repository, spec = asked(nowhere), _full_spec(asked.filter_type)
-        table = repository._table(spec, ())  # noqa: SLF001 - the statement of its frame
-        records = repository.select(spec).options(*asked.load)
-        needs[f"{asked.__name__}.frame"] = columns_of(table)
-        needs[f"{asked.__name__}.entities"] = columns_of(records)
-        needs[f"{asked.__name__}{_PLACE}"] = columns_of(records.options(*asked.to_locate))
-    return needs
+    return {
+        f"{repository.__name__}.{output}": _needs(Asked(repository, output))
+        for repository in REPOSITORIES.values()
+        for output in ("frame", "entities")
+    }
 
 
-def _read_by(repository: type[Repository[Any, Any]], output: str) -> str:
-    """Return what of `_needs` a method of the facade reads; of records only the file's place."""
-    return f"{repository.__name__}{_PLACE if output in _RECORDS else f'.{output}'}"
+def _needs(asked: Asked, options: Sequence[ORMOption] = ()) -> frozenset[Name]:
+    repository = asked.repository(Session())  # nowhere, for its statements are only built
+    spec = None if asked.output == "get" else _full_spec(repository.filter_type)
+    if asked.output == "frame":
+        return columns_of(repository._table(spec, asked.where))  # noqa: SLF001 - its statement
+    records = repository.select(spec, where=asked.where)
+    return columns_of(records.options(*repository.load, *options))
 
 
 def _full_spec(filter_type: type[Filter]) -> Filter:

@@ -83,9 +83,8 @@ class Files:
         if wanted is None:
             wanted = lims.rows(_NEWEST)[0][0]
         found = lims.rows(_RECORD.where(WellKnownFile.id == wanted))
-        if found:
-            self._artifact = locate(WellKnownFile(**found[0]._asdict()))
-        else:
+        self._artifact = locate(WellKnownFile(**found[0]._asdict())) if found else None
+        if not found:
             what = "NWB file in force" if self._file_id is None else f"file {self._file_id}"
             yield Finding.of("file_unknown", "well_known_files", f"there is no {what}")
 

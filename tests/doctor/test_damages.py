@@ -201,7 +201,7 @@ ROWS = [
         "rule_undecided", f"{RUN}.current", "warning",
         [
             "get_sessions", "get_unit_analysis_metrics", "get_session_data", "get_probe_lfp_data",
-            "list_files",
+            "list_files", "locate",
         ],
     ),
     Damage(
@@ -209,7 +209,7 @@ ROWS = [
         "run_current_twice", f"{RUN}.current", "warning",
         [
             "get_sessions", "get_unit_analysis_metrics", "get_session_data", "get_probe_lfp_data",
-            "list_files",
+            "list_files", "locate",
         ],
     ),
     Damage(
@@ -308,6 +308,11 @@ ROWS = [
         "a bundle is a list", [f"UPDATE {BUNDLE} SET data = '[1]'"],
         "bundle_unreadable", f"{BUNDLE}.data", "error", ["get_unit_analysis_metrics"],
     ),
+    Damage(
+        "a bundle is of many brackets",
+        [f"UPDATE {BUNDLE} SET data = '{'[' * 4_000}{']' * 4_000}'"],
+        "bundle_unreadable", f"{BUNDLE}.data", "error", ["get_unit_analysis_metrics"],
+    ),
 ]  # fmt: skip
 INDEXES = [
     Damage(
@@ -324,6 +329,21 @@ INDEXES = [
         "index_missing", f"{UNIT}.ecephys_channel_id", "warning",
         ["get_units", "get_unit_analysis_metrics"],
     ),
+    *(
+        Damage(
+            f"an index is of the kind {kind}",
+            [
+                f"DROP INDEX ix_{UNIT}_ecephys_channel_id",
+                f"CREATE INDEX of_a_kind ON {UNIT} USING {kind} ({indexed})",
+            ],
+            "index_missing", f"{UNIT}.ecephys_channel_id", "warning",
+            ["get_units", "get_unit_analysis_metrics"], backends=_POSTGRES_ONLY,
+        )
+        for kind, indexed in (
+            ("brin", "ecephys_channel_id"),
+            ("hash", "ecephys_channel_id"),
+        )
+    ),
     Damage(
         "an index begins with another column",
         [
@@ -338,7 +358,7 @@ INDEXES = [
         "index_missing_small", f"{PROBE}.ecephys_session_id", "info",
         [
             "get_probes", "get_channels", "get_units", "get_unit_analysis_metrics", "list_files",
-            "locate", "get_file",
+            "locate",
         ],
     ),
 ]  # fmt: skip

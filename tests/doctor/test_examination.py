@@ -180,6 +180,50 @@ def test_a_slow_statement_is_a_finding_and_no_hang(backend, copied):
     assert "longer than 0.3 s" in timed_out["donors.gender_id, genders.name"]
 
 
+def refusing(part: str):
+    """Refuse the statements that hold a part, as a role without a right to the catalogue is."""
+
+    def refuse(connection, cursor, statement, parameters, context, executemany):
+        if part in statement:
+            raise ValueError("it is refused")
+
+    return refuse
+
+
+def test_what_was_not_looked_at_in_time_is_not_well(healthy):
+    examination = examined(healthy("postgresql"), time_limit=1e-9)
+    assert not examination.ok
+    timed_out = {one.subject for one in examination.findings if one.code == "check_timed_out"}
+    assert "the tables and columns" in timed_out
+
+
+CATALOGUE = {"sqlite": "PRAGMA", "postgresql": "pg_catalog"}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_without_the_catalogue_nothing_is_well(backend, healthy):
+    with Database(healthy(backend)) as database:
+        refuse = refusing(CATALOGUE[backend])
+        event.listen(database.engine, "before_cursor_execute", refuse)
+        examination = examine(database, progress=False)
+    assert ("check_failed", "the tables and columns") in found(examination)
+    assert found(examination)["check_failed", "the tables and columns"] == "error"
+    assert not examination.ok
+    assert {"table_missing", "column_missing"} <= set(examination.unexamined)
+
+
+def test_nothing_is_told_to_be_well_that_was_looked_for_in_some_places_only(copied):
+    url = copied("sqlite", ["ALTER TABLE ecephys_channels DROP COLUMN valid_data"])
+    examination = examined(url)
+    assert examination.unexamined == ("rule_undecided",)
+    assert examination.to_dict()["unexamined"] == ["rule_undecided"]
+    subjects = {one.subject for one in examination.findings if one.code == "rule_undecided"}
+    assert "ecephys_probes.workflow_state" in subjects
+    *_, well = str(examination).splitlines()
+    assert "rule_undecided" not in well
+    assert "parent_missing" in well
+
+
 def test_a_limit_ends_with_its_statement(healthy):
     with Database(healthy("sqlite")) as database:
         examine(database, progress=False, time_limit=1e-9)
@@ -245,9 +289,15 @@ def test_a_database_in_memory_is_still_there_afterwards():
             assert inspect(connection).has_table("ecephys_units")
 
 
+IMPOSSIBLE = (0, -1, float("nan"), float("inf"), 1e12, 3_000_000, "5", None, True)
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
-    [({"time_limit": 0}, "time_limit"), ({"app": "http://lims2"}, "ArtifactClient")],
+    [
+        *(({"time_limit": limit}, "time_limit") for limit in IMPOSSIBLE),
+        ({"app": "http://lims2"}, "ArtifactClient"),
+    ],
 )
 def test_an_argument_that_can_not_be_meant_is_refused(options, named):
     with pytest.raises(ConfigurationError, match=named):

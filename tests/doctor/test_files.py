@@ -17,6 +17,7 @@ from ecephys_dal import ArtifactClient, ArtifactSettings, AsyncArtifactClient, D
 from ecephys_dal.artifacts.local import check_content
 from ecephys_dal.doctor import web
 from ecephys_dal.doctor.uses import FILE_METHODS
+from ecephys_dal.errors import InvalidFilterError
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.testing import ArtifactServer, WellKnownFileFactory, using
 
@@ -209,8 +210,22 @@ def test_a_file_may_be_named(lims):
         assert told(examined(lims.url, app=settings(server.host), file_id=5)) == {
             "file_unknown": "ok", "web_unreachable": "ok", "file_not_served": "error",
         }  # fmt: skip
+
+
+def test_a_file_that_lims_has_no_record_of_is_not_asked_for(lims):
+    with ArtifactServer(lims.folder) as server:
         unknown = examined(lims.url, app=settings(server.host), file_id=6)
-    assert told(unknown)["file_unknown"] == "info"
+        assert not any("/6" in request for request in server.requests)
+    assert told(unknown) == {"file_unknown": "info", "web_unreachable": "ok"}
+    assert unknown.ok
+
+
+@pytest.mark.parametrize("file_id", [True, "x", 1.5, 2**63, float("nan")])
+def test_what_can_be_no_id_of_a_file_is_refused(file_id, lims):
+    with pytest.raises(InvalidFilterError, match="file_id"):
+        examined(lims.url, app=settings("127.0.0.1:9"), file_id=file_id)
+    with pytest.raises(InvalidFilterError, match="file_id"):
+        examined(lims.url, file_id=file_id)
 
 
 def test_without_any_file_it_is_seen_whether_somebody_answers(copied):

@@ -23,7 +23,7 @@ from ecephys_dal.models import Base
 from ..conftest import MADE, _administer
 from .conftest import examined, found, run
 
-UNIT = "ecephys_units"
+UNIT, SESSION = "ecephys_units", "ecephys_sessions"
 TABLES = sorted(Base.metadata.tables)
 
 
@@ -31,27 +31,37 @@ def of(examination, code):
     return [one for one in examination.findings if one.code == code and one.severity != "ok"]
 
 
-def as_role(url, role, *more):
-    options = " ".join(f"-c{option}" for option in (f"role={role}", *more))
-    return make_url(url).update_query_dict({"options": options})
+def as_role(url, role):
+    return make_url(url).set(username=role)
 
 
 @pytest.fixture
 def role(postgres_url):
     name = f"reader_{uuid4().hex[:8]}"
+    run(postgres_url, [f"CREATE ROLE {name} LOGIN"])
+    yield name
+    run(postgres_url, [f"DROP ROLE {name}"])
+
+
+@pytest.fixture
+def other_role(postgres_url):
+    name = f"writer_{uuid4().hex[:8]}"
     run(postgres_url, [f"CREATE ROLE {name}"])
     yield name
     run(postgres_url, [f"DROP ROLE {name}"])
 
 
 @pytest.fixture
-def granted(copied, role, postgres_url):
+def granted(copied, role, other_role, postgres_url):
     """A copy of the healthy LIMS, for a role that may do no more than what is granted."""
     made = []
 
-    def grant(*rights):
+    def grant(*rights, statements=()):
         url = copied("postgresql", ["REVOKE CREATE ON SCHEMA public FROM PUBLIC"])
-        made.append(make_url(url).database)
+        name = make_url(url).database
+        made.append(name)
+        names = {"role": role, "other": other_role, "database": name}
+        run(url, [statement.format(**names) for statement in statements])
         run(url, [f"GRANT {right} TO {role}" for right in rights])
         return as_role(url, role)
 
@@ -88,6 +98,56 @@ def test_a_role_that_could_write_is_warned_of(granted, role, right, told):
     assert found(examination) == {}
 
 
+ELSEWHERE = ["CREATE SCHEMA other", "CREATE TABLE other.notes (id int)"]
+AS_ANOTHER = ["ALTER ROLE {role} NOINHERIT", "GRANT {other} TO {role}"]
+
+
+@pytest.mark.parametrize(
+    ("statements", "told"),
+    [
+        (["GRANT UPDATE (name) ON ecephys_sessions TO {role}"], "change ecephys_sessions"),
+        (["GRANT INSERT (id) ON ecephys_sessions TO {role}"], "change ecephys_sessions"),
+        (["CREATE TABLE notes (id int)", "GRANT ALL ON notes TO {role}"], "change notes"),
+        ([*ELSEWHERE, "GRANT DELETE ON other.notes TO {role}"], "change other.notes"),
+        (["GRANT UPDATE ON genders TO PUBLIC"], "change genders"),
+        (["CREATE TABLE own (id int)", "ALTER TABLE own OWNER TO {role}",
+          "SET ROLE {role}", "REVOKE ALL ON own FROM {role}", "RESET ROLE"], "change own"),
+        (["CREATE SCHEMA other", "GRANT CREATE ON SCHEMA other TO {role}"],
+         "create tables in the schema other"),
+        (["CREATE SCHEMA other AUTHORIZATION {role}"], "create tables in the schema other"),
+        (["GRANT CREATE ON DATABASE {database} TO {role}"],
+         "create schemas in the database {database}"),
+        (["GRANT UPDATE ON genders TO {other}", *AS_ANOTHER], "change genders"),
+        (["ALTER ROLE {other} SUPERUSER", *AS_ANOTHER], "do everything as the superuser {other}"),
+        (["ALTER ROLE {role} CREATEROLE"], "create roles as {role}"),
+    ],
+)  # fmt: skip
+def test_a_right_that_is_easily_overlooked_is_warned_of(
+    granted, role, other_role, statements, told
+):
+    url = granted("SELECT ON ALL TABLES IN SCHEMA public", statements=statements)
+    (finding,) = of(examined(url), "role_may_write")
+    told = told.format(role=role, other=other_role, database=url.database)
+    assert finding.message == f"{role} may {told}"
+
+
+def test_a_role_that_may_change_back_is_warned_of(granted, role, healthy):
+    url = make_url(healthy("postgresql"))
+    acting = url.update_query_dict({"options": f"-crole={role}"})
+    examination = examined(acting)
+    (finding,) = of(examination, "role_may_write")
+    assert "superuser" in finding.message
+    reached = next(one for one in examination.findings if one.code == "database_unreachable")
+    assert reached.facts["role"] == role
+
+
+def test_of_many_tables_some_are_named(granted, role):
+    examination = examined(granted("ALL ON ALL TABLES IN SCHEMA public"))
+    (finding,) = of(examination, "role_may_write")
+    assert finding.message.endswith(", ...")
+    assert finding.message.count(", ") == 10
+
+
 def test_a_superuser_is_warned_of(healthy):
     (finding,) = of(examined(healthy("postgresql")), "role_may_write")
     assert "superuser" in finding.message
@@ -122,6 +182,26 @@ def test_a_role_that_sees_some_columns_is_told_which_are_hidden(granted):
     assert found(examination) == {("column_unreadable", f"{UNIT}.snr"): "error"}
     (finding,) = of(examination, "column_unreadable")
     assert finding.methods == ("get_units",)
+
+
+def test_a_hidden_column_is_not_looked_at_and_the_others_are(granted):
+    hidden, other = "created_at", "updated_at"
+    nullable = [f"ALTER TABLE {SESSION} ALTER {name} DROP NOT NULL" for name in (hidden, other)]
+    others = [table for table in TABLES if table != SESSION]
+    names = [one.name for one in Base.metadata.tables[SESSION].columns if one.name != hidden]
+    url = granted(
+        *(f"SELECT ON {table}" for table in others),
+        f"SELECT ({', '.join(names)}) ON {SESSION}",
+        statements=[*nullable, f"UPDATE {SESSION} SET {other} = NULL"],
+    )
+    examination = examined(url)
+    assert found(examination).keys() == {
+        ("column_unreadable", f"{SESSION}.{hidden}"),
+        ("column_nullable", f"{SESSION}.{hidden}"),
+        ("column_nullable", f"{SESSION}.{other}"),
+        ("null_unexpected", f"{SESSION}.{other}"),
+    }
+    assert examination.unexamined == ("null_unexpected",)
 
 
 def test_tables_may_be_in_another_schema_where_the_connection_looks(copied):

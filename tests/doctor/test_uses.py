@@ -6,11 +6,13 @@ import inspect
 from contextlib import suppress
 
 import pytest
+from sqlalchemy import create_engine
 
-from ecephys_dal import ArtifactClient, EcephysProjectApi, EcephysProjectLimsApi
-from ecephys_dal.doctor.uses import METHODS, users_of
-from ecephys_dal.errors import EcephysDalError
+from ecephys_dal import ArtifactClient, Database, EcephysProjectApi, EcephysProjectLimsApi
+from ecephys_dal.doctor.uses import METHODS, name_of, users_of
+from ecephys_dal.errors import EcephysDalError, SchemaMismatchError
 from ecephys_dal.facade.files import FileMethods
+from ecephys_dal.models import Base
 from ecephys_dal.repositories import REPOSITORIES, AnalysisRunRepository
 from ecephys_dal.repositories.statement import Statement
 
@@ -22,6 +24,14 @@ ARGUMENTS = {
     "get_file": (1,),
 }
 NAMED = {"locate": {"session_id": 1, "type": "EcephysNwb"}}
+VALUES = {"published_at": "2019-10-03", "session_types": ["a"], "types": ["EcephysNwb"]}
+
+
+class App:
+    """A web application that has every file, each of them empty."""
+
+    def stream(self, _):
+        return []
 
 
 def test_every_method_of_the_facade_is_known():
@@ -33,7 +43,7 @@ def test_every_method_of_the_facade_is_known():
 
 
 def test_every_repository_is_known():
-    asked = {repository for repository, _ in METHODS.values()}
+    asked = {method.repository for method in METHODS.values()}
     assert set(REPOSITORIES.values()) - asked == {AnalysisRunRepository}
     users = users_of([("ecephys_analysis_runs", "job_strategy_class")])
     assert users.methods == ()
@@ -52,7 +62,7 @@ def test_a_method_asks_the_repository_that_is_said(name, healthy, monkeypatch):
     api = EcephysProjectLimsApi(healthy("sqlite"), ArtifactClient())
     with api, suppress(EcephysDalError):  # there is no such record
         getattr(api, name)(*ARGUMENTS.get(name, ()), **NAMED.get(name, {}))
-    assert set(asked) == {METHODS[name][0]}
+    assert set(asked) == {METHODS[name].repository}
 
 
 @pytest.mark.parametrize(
@@ -73,3 +83,41 @@ def test_a_column_is_needed_by_what_names_it(column, methods):
 def test_a_column_that_only_records_have_is_needed_by_these():
     users = users_of([("ecephys_units", "cluster_ids")])
     assert users.outputs == ("UnitRepository.entities",)
+
+
+def works(api, name):
+    """Ask a method with a condition in every argument, whether there is such a record or not."""
+    method = getattr(api, name)
+    arguments = {
+        argument: VALUES.get(argument, [1])
+        for argument in inspect.signature(method).parameters
+        if argument in VALUES or argument.endswith("_ids")
+    }
+    try:
+        method(*ARGUMENTS.get(name, ()), **{**arguments, **NAMED.get(name, {})})
+    except SchemaMismatchError:
+        return False
+    except EcephysDalError:
+        pass
+    return True
+
+
+def test_a_method_is_said_to_need_a_column_if_and_only_if_it_fails_without_it(copied):
+    url, said, failed = copied("postgresql", []), {}, {}
+    engine = create_engine(url)
+    with EcephysProjectLimsApi(Database(url, bulk=False), App()) as api:
+        assert all(works(api, name) for name in METHODS)
+        for column in all_columns():
+            rename = f"ALTER TABLE {column.table.name} RENAME COLUMN"
+            with engine.begin() as connection:
+                connection.exec_driver_sql(f'{rename} "{column.name}" TO gone')
+            failed[str(column)] = {name for name in METHODS if not works(api, name)}
+            said[str(column)] = set(users_of([name_of(column)]).methods)
+            with engine.begin() as connection:
+                connection.exec_driver_sql(f'{rename} gone TO "{column.name}"')
+    engine.dispose()
+    assert said == failed
+
+
+def all_columns():
+    return [column for table in Base.metadata.sorted_tables for column in table.columns]
