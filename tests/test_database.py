@@ -228,8 +228,7 @@ def test_no_secret_of_a_url_is_shown(where: str) -> None:
     url = make_url("postgresql+psycopg2://u@h/d?password=s3cret&sslpassword=s3cret2")
     database = Database(create_engine(url) if where == "engine" else url)
     assert "s3cret" not in repr(database)
-    with pytest.raises(ConfigurationError, match="sslpassword can't be pickled"):
-        pickle.dumps(database)
+    assert b"s3cret" not in pickle.dumps(database)
     with pytest.raises(ConfigurationError, match="several passwords"):
         Database("postgresql://u@h/d?password=a&password=b")
 

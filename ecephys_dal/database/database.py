@@ -185,10 +185,6 @@ class Database:
     def __getstate__(self) -> dict[str, Any]:
         if is_in_memory(self.url):
             raise ConfigurationError("a database in memory can't be pickled; put it into a file")
-        if "sslpassword" in self.url.query:
-            raise ConfigurationError(
-                "a URL with sslpassword can't be pickled, for it is a secret; use a key without one"
-            )
         return {
             "url": without_secrets(self.url),
             "needs_password": self.url.password is not None,
