@@ -227,7 +227,7 @@ def forked(work: Callable[[int], Any], number: int) -> Child:
         os.close(writing)
         return child, reading
     status = 1
-    signal.alarm(60)
+    signal.alarm(150)  # on a machine that does much else
     try:
         os.close(reading)
         gc.collect()  # what is freed must not close what the parent uses
