@@ -75,7 +75,7 @@ class Repository(Reasons[M, F], Records[M, F]):
 
     def _repr_html_(self) -> str:
         """Show what the table is, without asking the database anything."""
-        index, *columns = self._frame_columns()
+        (index, *columns), _ = self._columns_of([])  # of an empty table
         rows = [(index.name, f"{index.dtype()}, the index")]
         rows += [(column.name, str(column.dtype())) for column in columns]
         for rule in self.rules:
