@@ -28,7 +28,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinxcontrib.mermaid",
 ]
-# The pages stand where a host of repositories shows them too, so the whole repository is the source.
+# The pages stand where a host of repositories shows them too: the source is the whole repository.
 include_patterns = ["*.md", "docs/*.md", "docs/reference/*.rst", "benchmarks/*.md"]
 root_doc = "docs/index"
 
