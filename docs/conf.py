@@ -35,6 +35,7 @@ root_doc = "docs/index"
 myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]
 default_role = "py:obj"
+highlight_language = "none"  # of what is not said: mostly what a program prints
 autodoc_typehints = "none"  # the docstrings name the types
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "inherited-members": "tuple,Exception,ValueError"}
