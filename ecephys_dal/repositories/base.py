@@ -69,10 +69,6 @@ class Repository(Reasons[M, F], Records[M, F]):
 
     dask_frame = distributed.dask_frame
 
-    def __repr__(self) -> str:
-        without = f", without_rules={sorted(self.without_rules)}" if self.without_rules else ""
-        return f"{type(self).__name__}({self.db!r}{without})"
-
     def _repr_html_(self) -> str:
         """Show what the table is, without asking the database anything."""
         (index, *columns), _ = self._columns_of([])  # of an empty table
