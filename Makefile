@@ -6,7 +6,7 @@ VENV := .venv
 ORACLE := .venv-allensdk
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test check interop faults test-oldest test-without-arrow bench bench-tables bench-downloads clean
+.PHONY: demo test check docs interop faults test-oldest test-without-arrow bench bench-tables bench-downloads clean
 
 demo: $(VENV)/demo.stamp
 	$(RUN) -m ecephys_dal.cli.demo
@@ -20,6 +20,11 @@ check: $(VENV)/dev.stamp
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(RUN) -m pytest tests/docs $(PYTEST_ARGS)
+
+# The site, in site/: the pages, the reference from the docstrings, the pictures. Links are checked.
+docs: $(VENV)/dev.stamp
+	$(VENV)/bin/sphinx-build -q -W --keep-going -b html -c docs -d site/.doctrees . site
+	@echo "site/index.html"
 
 # The answers of AllenSDK's own class on the same database, and ours.
 interop: $(ORACLE)/stamp
@@ -71,4 +76,4 @@ $(ORACLE)/stamp: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(ORACLE)
+	rm -rf $(VENV) $(ORACLE) site docs/pictures docs/reference

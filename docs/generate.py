@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import columns_tables
 import data_model
 import doctor_tables
 import settings_table
@@ -32,6 +33,10 @@ def rules() -> Iterator[str]:
 
 # The generated parts of each page, by what they are generated from.
 PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
+    "columns.md": {
+        "the docstrings": columns_tables.tables,
+        "the metric keys": columns_tables.metrics,
+    },
     "data-model.md": {"the models": data_model.generated},
     "doctor.md": {
         "the kinds of findings": doctor_tables.kinds,

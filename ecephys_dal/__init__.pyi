@@ -1,4 +1,4 @@
-from . import doctor, rules
+from . import doctor, plot, rules
 from .artifacts import (
     Artifact,
     ArtifactClient,
@@ -127,6 +127,7 @@ __all__ = [
     "WhyOne",
     "__version__",
     "doctor",
+    "plot",
     "rules",
     "split_published_at",
     "verify",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import not_
 
+from ecephys_dal.display import html_table
 from ecephys_dal.errors import InvalidFilterError, nearest_name
 from ecephys_dal.models import EcephysAnalysisRun, EcephysChannel, EcephysProbe, EcephysSession
 
@@ -26,6 +27,7 @@ __all__ = [
     "SESSION_NOT_FAILED",
     "SESSION_NOT_HABITUATION",
     "Rule",
+    "Rules",
 ]
 
 
@@ -49,6 +51,21 @@ class Rule:
     sentence: str
     clause: ColumnElement[bool] | ColumnElement[bool | None]
     if_null: str
+
+    def _repr_html_(self) -> str:
+        return Rules((self,))._repr_html_()
+
+
+class Rules(tuple[Rule, ...]):
+    """Several rules, which a notebook shows as a table."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        heads = ("rule", "what it demands", "of a NULL it is said", "SQL")
+        return html_table(
+            heads, [(one.name, one.sentence, one.if_null, str(one.clause)) for one in self]
+        )
 
 
 SESSION_NOT_HABITUATION = Rule(
@@ -82,12 +99,14 @@ RUN_IS_CURRENT = Rule(
     "so the run is not known to be in force",
 )
 
-RULES = (
-    SESSION_NOT_HABITUATION,
-    SESSION_NOT_FAILED,
-    PROBE_NOT_FAILED,
-    CHANNEL_VALID_DATA,
-    RUN_IS_CURRENT,
+RULES = Rules(
+    (
+        SESSION_NOT_HABITUATION,
+        SESSION_NOT_FAILED,
+        PROBE_NOT_FAILED,
+        CHANNEL_VALID_DATA,
+        RUN_IS_CURRENT,
+    )
 )
 
 

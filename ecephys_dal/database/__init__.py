@@ -5,6 +5,6 @@ from ecephys_dal.database.counters import Counters
 from ecephys_dal.database.database import Database
 from ecephys_dal.database.question import Question
 from ecephys_dal.database.translation import translated_errors
-from ecephys_dal.database.url import shown
+from ecephys_dal.database.url import is_in_memory, shown
 
-__all__ = ["Bulk", "Counters", "Database", "Question", "shown", "translated_errors"]
+__all__ = ["Bulk", "Counters", "Database", "Question", "is_in_memory", "shown", "translated_errors"]

@@ -16,6 +16,7 @@ from ecephys_dal.config import DbCredentials
 from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.facade.files import FileMethods
+from ecephys_dal.facade.glance import GlanceMethods
 from ecephys_dal.facade.interface import EcephysProjectApi
 from ecephys_dal.facade.reasons import ReasonMethods, checked_rules
 from ecephys_dal.filters import (
@@ -65,7 +66,7 @@ class Streams(Protocol):
         """Return the bytes of the file at this path of the web application."""
 
 
-class EcephysProjectLimsApi(FileMethods, ReasonMethods, EcephysProjectApi):
+class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysProjectApi):
     """The tables and files of LIMS, as AllenSDK's class of this name gives them.
 
     Parameters

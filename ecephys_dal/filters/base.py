@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from ecephys_dal.display import html_table
 from ecephys_dal.errors import InvalidFilterError, nearest_name
 from ecephys_dal.filters.fields import FieldKind, IdRange, Names  # noqa: TC001 - read at run time
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Filter"]
 
-_RULES = "without_rules"
+_RULES, _RANGE = "without_rules", "id_range"
+_FEW = 5  # values of a field that are shown
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -126,3 +128,20 @@ class Filter:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.described()})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, str(value) if name == _RANGE else _shown(value))
+            for name, value in self._fields().items()
+        ]
+        head = "" if rows else "no condition: every record"
+        return html_table((type(self).__name__, head), rows)
+
+
+def _shown(value: Any) -> str:
+    """Return the value of a field as a notebook shows it, a long one shortened."""
+    if not isinstance(value, tuple):
+        return str(value)
+    more = ", ..." if len(value) > _FEW else ""
+    few = ", ".join(map(str, value[:_FEW]))
+    return f"{len(value)}: {few}{more}" if value else "none: no record"

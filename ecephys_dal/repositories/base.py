@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from html import escape
+from inspect import getdoc
 from typing import TYPE_CHECKING
 
+from ecephys_dal.display import html_table
 from ecephys_dal.repositories import distributed
 from ecephys_dal.repositories.reading import Reader
 from ecephys_dal.repositories.reasons import Reasons
@@ -65,3 +68,16 @@ class Repository(Reasons[M, F], Records[M, F]):
         return self._reader.db
 
     dask_frame = distributed.dask_frame
+
+    def _repr_html_(self) -> str:
+        """Show what the table is, without asking the database anything."""
+        (index, *columns), _ = self._columns_of([])  # of an empty table
+        rows = [(index.name, f"{index.dtype()}, the index")]
+        rows += [(column.name, str(column.dtype())) for column in columns]
+        for rule in self.rules:
+            left_out = "left out: " if rule.name in self.without_rules else ""
+            rows.append((f"rule {rule.name}", f"{left_out}{rule.sentence}"))
+        what = (getdoc(type(self)) or "").split("\n\n")[0]
+        how = f"Reads {self._reader.shown}; takes a {self.filter_type.__name__}."
+        texts = "".join(f"<p>{escape(text)}</p>" for text in (what, how))
+        return texts + html_table((type(self).__name__, "dtype, or what the rule demands"), rows)

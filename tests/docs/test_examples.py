@@ -19,7 +19,13 @@ from documentation import PAGES, ROOT, Block, blocks, name_of
 
 WRITTEN_URL = "sqlite:///lims.db"
 # Pages about what needs an extra that old versions of pandas have no part in.
-NEEDS = {"docs/many-machines.md": "dask", "docs/tables.md": "polars"}
+NEEDS = {
+    "docs/many-machines.md": "dask",
+    "docs/pictures.md": "matplotlib",
+    "docs/tables.md": "polars",
+    "docs/tutorial.md": "matplotlib",
+    "docs/web-application.md": "fastapi",
+}
 PYTHON_PAGES = [
     page
     for page in PAGES

@@ -43,14 +43,16 @@ def test_links_lead_somewhere(page):
     for link in links(page):
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        assert target.exists(), link
+        is_made_here = f'savefig("{target.name}")' in page.read_text(encoding="utf-8")
+        assert target.exists() or (target.parent.name == "pictures" and is_made_here), link
         assert not anchor or anchor in anchors(target), link
 
 
 def test_the_index_names_every_page():
     index = ROOT / "docs" / "index.md"
     named = {(index.parent / link).resolve() for link in links(index)}
-    assert named == set(PAGES) - {index}
+    ours = {page for page in named if page.parent != ROOT / "benchmarks"}
+    assert ours == set(PAGES) - {index}
 
 
 def test_the_commands_of_the_readme_are_there():
@@ -73,9 +75,11 @@ def test_the_settings_of_a_database_are_what_their_class_says():
     assert DatabaseSettings(**defaults) == DatabaseSettings()
 
 
-def test_the_changelog_has_this_version():
+def test_the_changelog_and_the_citation_have_this_version():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"\n## [{ecephys_dal.__version__}] - " in changelog
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {ecephys_dal.__version__}\n" in citation
 
 
 def rows(first_cell: str, page: Path = COMPATIBILITY) -> dict[str, list[str]]:
