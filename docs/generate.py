@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import command_tables
 import data_model
 import doctor_tables
 import settings_table
@@ -32,6 +33,7 @@ def rules() -> Iterator[str]:
 
 # The generated parts of each page, by what they are generated from.
 PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
+    "command-line.md": {"the commands": command_tables.options},
     "data-model.md": {"the models": data_model.generated},
     "doctor.md": {
         "the kinds of findings": doctor_tables.kinds,
