@@ -130,7 +130,8 @@ def _list(found: dict[Artifact, int]) -> None:
         click.echo(line)
     sizes = [one.size for one in found]
     unknown = f", and {sizes.count(None)} of unknown size" if None in sizes else ""
-    click.echo(f"{len(found):,} files, {_bytes_in_words(sum(filter(None, sizes)))}{unknown}")
+    noun = "file" if len(found) == 1 else "files"
+    click.echo(f"{len(found):,} {noun}, {_bytes_in_words(sum(filter(None, sizes)))}{unknown}")
 
 
 def _fetch(
@@ -138,7 +139,7 @@ def _fetch(
 ) -> int:
     """Fetch files, tell how each went, and return how many could not be had."""
     with ArtifactClient(settings) as client:
-        reports = client.download_many(found, folder, refresh=refresh)
+        reports = client.download_many(list(found), folder, refresh=refresh)
     for report in reports:
         click.echo(str(report), err=not report.ok)
     return sum(not report.ok for report in reports)

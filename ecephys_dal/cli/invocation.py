@@ -90,7 +90,9 @@ class Invocation:
     def _password(self) -> Callable[[], str] | None:
         if not self.ask_password:
             return None
-        password: str = click.prompt("Password", hide_input=True, err=True, default="")
+        password: str = click.prompt(
+            "Password", hide_input=True, err=True, default="", show_default=False
+        )
         self._secrets.add(password)
         return lambda: password
 

@@ -37,7 +37,7 @@ def folder_of_files(tmp_path_factory) -> tuple[str, Path, SyntheticLims]:
 
 
 @pytest.fixture(scope="session")
-def with_files(folder_of_files, fresh_url) -> Callable[[str], str]:
+def with_files(folder_of_files, fresh_url, tmp_path_factory) -> Callable[[str], str]:
     """Return the URL of a LIMS on a backend; each has the same ids, and so the same files."""
 
     @cache
@@ -45,7 +45,7 @@ def with_files(folder_of_files, fresh_url) -> Callable[[str], str]:
         if backend == "sqlite":
             return folder_of_files[0]
         url = fresh_url(backend)
-        create_synthetic_lims(url, **SHAPE)
+        create_synthetic_lims(url, artifacts=tmp_path_factory.mktemp("files"), **SHAPE)
         return url
 
     return make

@@ -22,7 +22,7 @@ def lims(request, filled):
 def test_why_gives_the_answer_of_the_facade(lims, asked):
     url, made = lims
     with EcephysProjectLimsApi(url, ArtifactClient()) as api:
-        visible, failed = made.session_ids[0], made.awkward["failed"]
+        visible, failed = made.session_ids[0], made.awkward["session_failed"]
         for session_id, code in ((visible, 0), (failed, 1), (5, 1)):
             why = api.why(session_id=session_id)
             assert asked("why", "session", session_id, "--database", url) == (code, f"{why}\n", "")
@@ -34,7 +34,10 @@ def test_why_takes_the_day_and_the_rules(lims, asked):
     url, made = lims
     command = ("why", "session", "--database", url)
     assert asked(*command, made.session_ids[0], "--published-at", "2000-01-01")[0] == 1
-    assert asked(*command, made.awkward["failed"], "--without-rule", "session_not_failed")[0] == 0
+    assert (
+        asked(*command, made.awkward["session_failed"], "--without-rule", "session_not_failed")[0]
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
