@@ -173,3 +173,12 @@ def test_a_database_may_be_named_by_the_path_of_its_file(filled):
     url, lims = filled("sqlite")
     done = call("sessions", "--count", database=url.removeprefix("sqlite:///"))
     assert (done.returncode, done.stdout) == (0, f"{len(lims.visible_session_ids)}\n")
+
+
+def test_metrics_have_the_columns_of_all_of_them(url):
+    with Database(url) as database:
+        metrics = TABLES["metrics"](database)
+        rows = Rows(metrics, TABLES["metrics"].filter_type())
+        (frame,) = rows.frames("numpy_nullable", size=50)
+        assert list(frame.columns) == list(metrics.frame().reset_index().columns)
+        assert len(frame) > 50
