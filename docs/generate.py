@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import columns_tables
+import command_tables
 import data_model
 import doctor_tables
 import settings_table
@@ -37,6 +38,7 @@ PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
         "the docstrings": columns_tables.tables,
         "the metric keys": columns_tables.metrics,
     },
+    "command-line.md": {"the commands": command_tables.options},
     "data-model.md": {"the models": data_model.generated},
     "doctor.md": {
         "the kinds of findings": doctor_tables.kinds,

@@ -7,7 +7,7 @@ got them from these migrations is refused.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from alembic import command
 from alembic.config import Config
@@ -22,7 +22,13 @@ from ecephys_dal.models import Base
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["alembic_config", "refuse_somebody_elses_lims", "upgrade"]
+__all__ = [
+    "Revisions",
+    "alembic_config",
+    "refuse_somebody_elses_lims",
+    "revisions",
+    "upgrade",
+]
 
 
 def refuse_somebody_elses_lims(connection: Connection) -> None:
@@ -88,6 +94,37 @@ def alembic_config(connection: Connection | None = None) -> Config:
 
 def _scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(alembic_config())
+
+
+class Revisions(NamedTuple):
+    """How far the schema of a database is.
+
+    Attributes
+    ----------
+    recorded : str or None
+        The revision that the database is at; None if these migrations did not make it.
+    newest : str
+        The one that `upgrade` brings it to.
+    """
+
+    recorded: str | None
+    newest: str
+
+
+def revisions(connection: Connection) -> Revisions:
+    """Tell how far the schema of a database is.
+
+    Parameters
+    ----------
+    connection : Connection
+        An open connection; only the catalogue is read.
+
+    Returns
+    -------
+    Revisions
+    """
+    newest = _scripts().get_current_head()
+    return Revisions(MigrationContext.configure(connection).get_current_revision(), str(newest))
 
 
 def upgrade(connection: Connection) -> None:

@@ -7,6 +7,8 @@ empty collection is no record.
 from ecephys_dal.filters.base import Filter
 from ecephys_dal.filters.fields import (
     Day,
+    FieldKind,
+    IdRange,
     Ids,
     Names,
     SplitPublishedAt,
@@ -32,8 +34,10 @@ __all__ = [
     "AnalysisRunFilter",
     "ChannelFilter",
     "Day",
+    "FieldKind",
     "FileFilter",
     "Filter",
+    "IdRange",
     "Ids",
     "IsiExperimentFilter",
     "Names",

@@ -46,7 +46,7 @@ class Filter:
     without_rules: Names = None
 
     def __post_init__(self) -> None:
-        for name, kind in self._kinds().items():
+        for name, kind in self.kinds().items():
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, kind.check(name, value))
@@ -54,13 +54,14 @@ class Filter:
 
     @classmethod
     @cache
-    def _kinds(cls) -> dict[str, FieldKind]:
+    def kinds(cls) -> dict[str, FieldKind]:
+        """Return what each field may hold, by its name."""
         hints = get_type_hints(cls, include_extras=True)
         names = (field.name for field in dataclasses.fields(cls))
         return {name: hints[name].__metadata__[0] for name in names}
 
     def _fields(self) -> dict[str, Any]:
-        values = {name: getattr(self, name) for name in self._kinds()}
+        values = {name: getattr(self, name) for name in self.kinds()}
         return {name: value for name, value in values.items() if value is not None}
 
     def each_condition(self) -> Iterator[tuple[str, Self]]:
@@ -78,7 +79,7 @@ class Filter:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that are set, as values that JSON can hold."""
-        kinds = self._kinds()
+        kinds = self.kinds()
         return {name: kinds[name].to_json(value) for name, value in self._fields().items()}
 
     @classmethod
@@ -99,7 +100,7 @@ class Filter:
         InvalidFilterError
             If a name is unknown; the message suggests the nearest one that is known.
         """
-        known = list(cls._kinds())
+        known = list(cls.kinds())
         for name in fields:
             if name not in known:
                 raise InvalidFilterError(
@@ -114,7 +115,7 @@ class Filter:
             return NotImplemented
         ours, theirs = self._fields(), other._fields()
         both = {
-            name: self._kinds()[name].intersect(ours[name], theirs[name])
+            name: self.kinds()[name].intersect(ours[name], theirs[name])
             for name in ours.keys() & theirs.keys()
         }
         # A rule hides what it hides unless both leave it out.

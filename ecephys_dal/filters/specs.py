@@ -44,8 +44,10 @@ class ProbeFilter(Filter):
 
     Parameters
     ----------
-    probe_ids, session_ids : collection of int, optional
-        Only these probes, only probes of these sessions.
+    probe_ids : collection of int, optional
+        Only these probes.
+    session_ids : collection of int, optional
+        Only probes of these sessions.
     published_at : str or date, optional
         Only what belongs to sessions published on that day at the latest.
     """
@@ -61,8 +63,10 @@ class ChannelFilter(Filter):
 
     Parameters
     ----------
-    channel_ids, probe_ids, session_ids : collection of int, optional
-        Only these channels, only channels of these probes or sessions.
+    channel_ids : collection of int, optional
+        Only these channels.
+    probe_ids, session_ids : collection of int, optional
+        Only channels of these probes or sessions.
     published_at : str or date, optional
         Only what belongs to sessions published on that day at the latest.
     """
@@ -79,8 +83,10 @@ class UnitFilter(Filter):
 
     Parameters
     ----------
-    unit_ids, channel_ids, probe_ids, session_ids : collection of int, optional
-        Only these units, only units of these channels, probes or sessions.
+    unit_ids : collection of int, optional
+        Only these units.
+    channel_ids, probe_ids, session_ids : collection of int, optional
+        Only units of these channels, probes or sessions.
     published_at : str or date, optional
         Only what belongs to sessions published on that day at the latest.
     """
@@ -98,8 +104,10 @@ class UnitMetricFilter(Filter):
 
     Parameters
     ----------
-    unit_ids, ecephys_session_ids : collection of int, optional
-        Only bundles of these units, or of units of these sessions.
+    unit_ids : collection of int, optional
+        Only bundles of these units.
+    ecephys_session_ids : collection of int, optional
+        Only bundles of units of these sessions.
     session_types : collection of str, optional
         Only bundles of units of sessions of these types (``stimulus_name``).
     """

@@ -63,6 +63,8 @@ class Statement(ABC, Generic[M, F]):
         The columns of the public table; the first one is the index, which also gives the order.
     is_large : bool
         A table may have so many rows that the bulk route is worth its beginning.
+    has_fixed_columns : bool
+        The columns of a frame do not depend on its rows.
     without_rules : frozenset of str
         The rules that this repository leaves out.
     """
@@ -77,6 +79,7 @@ class Statement(ABC, Generic[M, F]):
     advice: ClassVar[str] = ""
     columns: ClassVar[tuple[Any, ...]]
     is_large: ClassVar[bool] = False
+    has_fixed_columns: ClassVar[bool] = True
     without_rules: frozenset[str] = frozenset()
 
     @staticmethod

@@ -97,6 +97,7 @@ class UnitMetricRepository(Repository[EcephysUnitMetricBundle, UnitMetricFilter]
     filter_type = UnitMetricFilter
     is_large = True
     noun = "metric bundle"
+    has_fixed_columns = False
     statement = (
         select(EcephysUnitMetricBundle)
         .join(EcephysUnitMetricBundle.run)

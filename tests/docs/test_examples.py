@@ -68,19 +68,19 @@ def test_the_python_of_a_page_is_a_script_that_runs(page, url_of, tmp_path, monk
 
 
 @pytest.mark.parametrize("page", SHELL_PAGES, ids=name_of)
-def test_the_commands_of_a_page_run(page, url_of):
-    url = url_of("\n".join(block.text for block in blocks(page, "sh")))
+def test_the_commands_of_a_page_are_a_script_that_runs(page, url_of):
+    script = "\n".join(block.text for block in blocks(page, "sh"))
+    url = url_of(script)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    for block in blocks(page, "sh"):
-        ran = subprocess.run(  # noqa: S603 - our own pages
-            ["bash", "-euo", "pipefail", "-c", block.text.replace(WRITTEN_URL, url)],  # noqa: S607
-            cwd=ROOT,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ran.returncode == 0, f"{name_of(page)}:{block.line}\n{ran.stdout}{ran.stderr}"
+    ran = subprocess.run(  # noqa: S603 - our own pages
+        ["bash", "-euxo", "pipefail", "-c", script.replace(WRITTEN_URL, url)],  # noqa: S607
+        cwd=ROOT,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, f"{name_of(page)}\n{ran.stdout}{ran.stderr}"
 
 
 if find_spec("mypy") is not None:

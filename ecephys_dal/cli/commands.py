@@ -1,0 +1,114 @@
+"""The commands, by name: known without a single import, so that help and completion are quick."""
+
+from __future__ import annotations
+
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+from click.shell_completion import CompletionItem
+from typing_extensions import override
+
+from ecephys_dal.errors import nearest_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["COMMANDS", "Command", "Group", "Program"]
+
+
+class Place(NamedTuple):
+    """Where a command is, and what it does in a line."""
+
+    where: str
+    summary: str
+
+
+COMMANDS = {
+    "sessions": Place("tables:sessions", "The sessions."),
+    "probes": Place("tables:probes", "The probes of sessions."),
+    "channels": Place("tables:channels", "The channels of probes."),
+    "units": Place("tables:units", "The units, with their quality and waveform metrics."),
+    "metrics": Place("tables:metrics", "The metrics of units' responses to stimuli."),
+    "download": Place("downloads:download", "Fetch files of sessions, probes and stimuli."),
+    "why": Place("reasons:why", "Tell why a record or a file is there, or is not."),
+    "explain": Place("reasons:explain", "Tell how the database answers a question."),
+    "doctor": Place("doctor:doctor", "Look whether this LIMS is as the library expects."),
+    "demo": Place("serving:demo", "Build a synthetic LIMS, and serve it until interrupted."),
+    "db": Place("schema:db", "Make or look at the schema of a database of your own."),
+}
+
+
+class Command(click.Command):
+    """A command that knows which option was meant."""
+
+    @override
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _nearest_option(ctx):
+            return super().parse_args(ctx, args)
+
+
+class _nearest_option:  # noqa: N801 - a context manager
+    """Name the option that looks most like an unknown one."""
+
+    def __init__(self, ctx: click.Context) -> None:
+        self._ctx = ctx
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, click.NoSuchOption):
+            named = (name for one in self._ctx.command.get_params(self._ctx) for name in one.opts)
+            known = [name for name in named if name.startswith("-")]
+            raise _unknown("option", error.option_name, known, self._ctx) from None
+
+
+class Group(click.Group):
+    """A command of commands that knows which one, or which option, was meant."""
+
+    command_class = Command
+
+    @override
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _nearest_option(ctx):
+            return super().parse_args(ctx, args)
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise _unknown("command", args[0], known, ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _unknown(what: str, name: str, known: Iterable[str], ctx: click.Context) -> click.UsageError:
+    nearest = nearest_name(name, known)
+    return click.UsageError(f"there is no {what} {name}; did you mean {nearest}?", ctx)
+
+
+class Program(Group):
+    """The program, whose commands are imported when they are run."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = resolve_name(f"{__package__}.{COMMANDS[cmd_name].where}")
+        return command
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, place.summary) for name, place in COMMANDS.items()])
+
+    @override
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=COMMANDS[name].summary) for name in names]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]

@@ -1,0 +1,160 @@
+"""``download``: fetch files, several at once; what was begun goes on where it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+import pandas as pd
+
+from ecephys_dal.artifacts import Artifact, ArtifactClient
+from ecephys_dal.cli.commands import COMMANDS, Command, Group
+from ecephys_dal.cli.exits import NAME, Exit, line_of
+from ecephys_dal.cli.filtering import IdList
+from ecephys_dal.cli.invocation import Invocation, common_options
+from ecephys_dal.cli.text_table import table_lines
+from ecephys_dal.cli.web import Naming, app_options, settings_of
+from ecephys_dal.errors import NotExactlyOneError
+from ecephys_dal.facade import EcephysProjectLimsApi
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ecephys_dal.artifacts import ArtifactSettings
+
+__all__ = ["download"]
+
+
+class Kind(NamedTuple):
+    """A kind of file: the facade's method that fetches it, and what its ids are of."""
+
+    method: str
+    summary: str
+
+
+KINDS = {
+    "session": Kind("get_session_data", "The NWB files of sessions."),
+    "lfp": Kind("get_probe_lfp_data", "The NWB files of probes' local field potentials."),
+    "movie": Kind("get_natural_movie_template", "The movies that were shown, by their numbers."),
+    "scene": Kind("get_natural_scene_template", "The pictures that were shown, by their numbers."),
+}
+
+
+@click.group(cls=Group, help=COMMANDS["download"].summary)
+def download() -> None:
+    """Hold the commands of the kinds."""
+
+
+def _command(name: str) -> click.Command:
+    @click.command(name, cls=Command, help=KINDS[name].summary)
+    @click.argument("ids", nargs=-1, required=True, type=IdList(), metavar="ID|@FILE|-...")
+    @click.option(
+        "--output-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path(),
+        show_default="here",
+        help="The folder; a file becomes ID_NAME, by its own id.",
+    )
+    @click.option(
+        "--parallel",
+        type=click.IntRange(1),
+        default=4,
+        show_default=True,
+        metavar="N",
+        help="How many at once.",
+    )
+    @click.option("--refresh", is_flag=True, help="Fetch also what is there already.")
+    @click.option("--dry-run", is_flag=True, help="Only list the files and their sizes.")
+    @app_options(default="http://lims2")
+    @common_options
+    @click.pass_obj
+    def command(
+        invocation: Invocation,
+        *,
+        ids: tuple[list[int], ...],
+        output_dir: Path,
+        parallel: int,
+        refresh: bool,
+        dry_run: bool,
+        app: str,
+        mounts: str | None,
+    ) -> int:  # fmt: skip
+        settings = settings_of(
+            app, mounts, max_parallel=parallel, progress=invocation.progress and not dry_run
+        )
+        wanted = list(dict.fromkeys(number for some in ids for number in some))
+        found, n_missing = _find(invocation, name, wanted)
+        if dry_run:
+            _list(found)
+            failed = n_missing
+        else:
+            failed = n_missing + _fetch(found, output_dir, settings, refresh=refresh)
+        return Exit.NOTHING if failed or not found else Exit.DONE
+
+    return command
+
+
+def _find(invocation: Invocation, name: str, ids: Sequence[int]) -> tuple[dict[Artifact, int], int]:
+    """Return the files, each with the first id that it is of, and of how many ids there is none."""
+    found: dict[Artifact, int] = {}
+    n_missing = 0
+    with invocation.opened() as database:
+        api = EcephysProjectLimsApi(database, Naming())
+        for number in ids:
+            artifact = _file_of(api, name, number)
+            if artifact is None:
+                n_missing += 1
+            else:
+                found.setdefault(artifact, number)
+    return found, n_missing
+
+
+def _file_of(api: EcephysProjectLimsApi, name: str, number: int) -> Artifact | None:
+    """Return the file of an id, or tell why there is none."""
+    try:
+        artifact: Any = getattr(api, KINDS[name].method)(number)
+    except NotExactlyOneError as error:
+        asked = "probe" if name == "lfp" else name
+        click.echo(f"{line_of(error)} ({NAME} why {asked} {number} tells more)", err=True)
+        return None
+    return Artifact.of(artifact)
+
+
+def _list(found: dict[Artifact, int]) -> None:
+    rows = [
+        (number, one.id, one.filename, _bytes_in_words(one.size)) for one, number in found.items()
+    ]
+    frame = pd.DataFrame(rows, columns=["of", "file", "name", "size"])
+    for line in table_lines([frame], None):
+        click.echo(line)
+    sizes = [one.size for one in found]
+    unknown = f", and {sizes.count(None)} of unknown size" if None in sizes else ""
+    noun = "file" if len(found) == 1 else "files"
+    click.echo(f"{len(found):,} {noun}, {_bytes_in_words(sum(filter(None, sizes)))}{unknown}")
+
+
+def _fetch(
+    found: Iterable[Artifact], folder: Path, settings: ArtifactSettings, *, refresh: bool
+) -> int:
+    """Fetch files, tell how each went, and return how many could not be had."""
+    with ArtifactClient(settings) as client:
+        reports = client.download_many(list(found), folder, refresh=refresh)
+    for report in reports:
+        click.echo(str(report), err=not report.ok)
+    return sum(not report.ok for report in reports)
+
+
+def _bytes_in_words(size: int | None) -> str:
+    if size is None:
+        return "unknown"
+    amount, unit = float(size), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{size} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+
+
+for _name in KINDS:
+    download.add_command(_command(_name))

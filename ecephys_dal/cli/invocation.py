@@ -1,0 +1,162 @@
+"""What every command is told: which database, how much to show."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote_plus
+
+import click
+
+from ecephys_dal.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import URL
+    from typing_extensions import Self
+
+    from ecephys_dal.database import Database
+
+__all__ = ["Invocation", "common_options"]
+
+VARIABLE = "ECEPHYS_DAL_DATABASE"
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+@dataclass
+class Invocation:
+    """What the options say that every command has.
+
+    Attributes
+    ----------
+    database : str or None
+        A URL, or the path of an SQLite file.
+    ask_password : bool
+        Ask for its password.
+    debug : bool
+        Show the traceback of an error.
+    no_progress : bool
+        Show no bars.
+    """
+
+    database: str | None = None
+    ask_password: bool = False
+    debug: bool = False
+    no_progress: bool = False
+    _secrets: set[str] = field(default_factory=set, repr=False)
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Begin with what the environment says."""
+        return cls(
+            database=os.environ.get(VARIABLE), _secrets={os.environ.get("LIMS_PASSWORD", "")}
+        )
+
+    @property
+    def progress(self) -> bool:
+        """Bars are shown, which only a terminal can."""
+        return sys.stderr.isatty() and not self.no_progress
+
+    @contextmanager
+    def opened(self, *, owned: bool = False) -> Iterator[Database]:
+        """Open the database that is named; one to write to must be named by its URL or path."""
+        from ecephys_dal.config import DbCredentials  # noqa: PLC0415 - as the next one
+        from ecephys_dal.database import Database  # noqa: PLC0415 - SQLAlchemy takes its time
+
+        if self.database:
+            self._secrets |= _passwords_in(self.database)
+            opened = Database(_where(self.database), owned=owned, password=self._password())
+        elif owned:
+            raise click.UsageError(f"name the database by --database or {VARIABLE}")
+        else:
+            try:
+                credentials = DbCredentials.from_env()
+            except ConfigurationError as error:
+                lacking = str(error).partition(", or pass")[0]
+                raise click.UsageError(
+                    f"no database is named: give --database or set {VARIABLE};"
+                    f" or for LIMS {lacking}"
+                ) from None
+            opened = Database.from_credentials(credentials)
+        with opened:
+            yield opened
+
+    def _password(self) -> Callable[[], str] | None:
+        if not self.ask_password:
+            return None
+        password: str = click.prompt(
+            "Password", hide_input=True, err=True, default="", show_default=False
+        )
+        self._secrets.add(password)
+        return lambda: password
+
+    def without_secrets(self, text: str) -> str:
+        """Return a text without any password that we were told, whoever repeats it."""
+        for secret in filter(None, self._secrets):
+            text = text.replace(secret, "***")
+        return text
+
+
+def _passwords_in(url: str) -> set[str]:
+    """Return what may be a password in a URL, as it stands there and as it is meant."""
+    userinfo = url.partition("://")[2].rpartition("@")[0]
+    written = {userinfo.partition(":")[2], *re.findall(r"password=([^&]*)", url)}
+    return written | set(map(unquote_plus, written))
+
+
+def _where(named: str) -> str | URL:
+    """Return the URL of a database, which may be named by the path of its file."""
+    from sqlalchemy import URL  # noqa: PLC0415
+
+    return named if "://" in named else URL.create("sqlite", database=named)
+
+
+def _remember(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Note what is given, with the program or with the command, whichever comes last."""
+    if value and parameter.name:
+        setattr(ctx.ensure_object(Invocation), parameter.name, value)
+
+
+def common_options(command: C) -> C:
+    """Give a command the options that every one has."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_OPTIONS = (
+    click.option(
+        "--database",
+        metavar="URL|FILE",
+        expose_value=False,
+        callback=_remember,
+        help=f"The database: a URL, or the path of an SQLite file; else that of {VARIABLE}.",
+    ),
+    click.option(
+        "--ask-password",
+        is_flag=True,
+        expose_value=False,
+        callback=_remember,
+        help="Ask for the password of the database.",
+    ),
+    click.option(
+        "--no-progress",
+        is_flag=True,
+        expose_value=False,
+        callback=_remember,
+        help="Show no bars; they are shown on a terminal only.",
+    ),
+    click.option(
+        "--debug",
+        is_flag=True,
+        expose_value=False,
+        callback=_remember,
+        help="Show where in the code an error comes from.",
+    ),
+)

@@ -1,0 +1,158 @@
+"""The commands of the five tables: each a repository, its filter's options, and forms to write."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any
+
+import click
+from tqdm import tqdm
+
+from ecephys_dal.artifacts import ArtifactClient
+from ecephys_dal.cli.commands import COMMANDS, Command
+from ecephys_dal.cli.exits import Exit
+from ecephys_dal.cli.filtering import filter_options, spec_of
+from ecephys_dal.cli.formats import FORMATS
+from ecephys_dal.cli.frames import Rows
+from ecephys_dal.cli.invocation import Invocation, common_options
+from ecephys_dal.cli.text_table import table_lines
+from ecephys_dal.repositories import (
+    ChannelRepository,
+    ProbeRepository,
+    Repository,
+    SessionRepository,
+    UnitMetricRepository,
+    UnitRepository,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ecephys_dal.filters import Filter
+
+__all__ = ["TABLES", "channels", "metrics", "probes", "sessions", "units"]
+
+TABLES: dict[str, type[Repository[Any, Any]]] = {
+    "sessions": SessionRepository,
+    "probes": ProbeRepository,
+    "channels": ChannelRepository,
+    "units": UnitRepository,
+    "metrics": UnitMetricRepository,
+}
+_TABLE = "table"
+_FIRST = 1_000  # rows that tell how wide the columns of a table are
+
+
+def _command(name: str) -> click.Command:
+    """Return the command of a table."""
+    repository = TABLES[name]
+
+    @click.command(name, cls=Command, help=COMMANDS[name].summary)
+    @filter_options(repository.filter_type, repository.rule_names())
+    @click.option(
+        "--format",
+        "form",
+        type=click.Choice([_TABLE, *FORMATS]),
+        help="Without it that of OUTPUT's suffix; else a table on a terminal, and csv elsewhere.",
+    )
+    @click.option(
+        "--output",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write to this file, which is there as a whole or not at all.",
+    )
+    @click.option("--columns", metavar="NAME,...", help="Only these columns, in this order.")
+    @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N rows.")
+    @click.option("--count", is_flag=True, help="Only tell how many there are.")
+    @common_options
+    @click.pass_obj
+    def command(
+        invocation: Invocation,
+        /,
+        *,
+        form: str | None,
+        output: Path | None,
+        columns: str | None,
+        limit: int | None,
+        count: bool,
+        **values: Any,
+    ) -> int:
+        spec = spec_of(repository.filter_type, values)
+        form = form or _form_for(output)
+        _refuse_binary(form, output)
+        with invocation.opened() as database:
+            if count:
+                return _count(repository(database), spec)
+            chosen = columns and [one.strip() for one in columns.split(",")]
+            rows = Rows(repository(database), spec, limit, chosen or None)
+            _write(
+                _with_bar(_bytes(rows, form, name, limit), rows, invocation, name, output), output
+            )
+        if not rows.n_rows:
+            click.echo(f"no {name} found", err=True)
+        return Exit.DONE if rows.n_rows else Exit.NOTHING
+
+    return command
+
+
+def _count(repository: Repository[Any, Any], spec: Filter) -> int:
+    found = repository.count(spec)
+    click.echo(found)
+    return Exit.DONE if found else Exit.NOTHING
+
+
+def _form_for(output: Path | None) -> str:
+    """Return the form that a file's name asks for, or that suits what stdout is."""
+    if output is not None:
+        suffix = output.suffix.removeprefix(".")
+        if suffix not in FORMATS:
+            raise click.UsageError(f"{output} does not say which --format; give one")
+        return suffix
+    return _TABLE if sys.stdout.isatty() else "csv"
+
+
+def _refuse_binary(form: str, output: Path | None) -> None:
+    if form in FORMATS and FORMATS[form].is_binary and output is None and sys.stdout.isatty():
+        raise click.UsageError(f"{form} is nothing for a terminal; give --output")
+
+
+def _bytes(rows: Rows, form: str, noun: str, limit: int | None) -> Iterator[bytes]:
+    if form != _TABLE:
+        chosen = FORMATS[form]
+        return chosen.write(rows.frames(chosen.dtype_backend))
+    return (f"{line}\n".encode() for line in _table(rows, noun, limit))
+
+
+def _table(rows: Rows, noun: str, limit: int | None) -> Iterator[str]:
+    width = get_terminal_size().columns if sys.stdout.isatty() else None
+    yield from table_lines(rows.frames("numpy_nullable", size=_FIRST), width)
+    if limit is not None and rows.n_rows == limit:
+        yield f"the first {rows.n_rows:,} of {rows.total():,} {noun}"
+    else:
+        yield f"{rows.n_rows:,} {noun}"
+
+
+def _with_bar(
+    parts: Iterator[bytes], rows: Rows, invocation: Invocation, noun: str, output: Path | None
+) -> Iterator[bytes]:
+    """Show how many rows came so far, unless they can be seen themselves."""
+    if not invocation.progress or (output is None and sys.stdout.isatty()):
+        yield from parts
+        return
+    with tqdm(desc="Reading", unit=f" {noun}") as bar:
+        for part in parts:
+            bar.update(rows.n_rows - bar.n)
+            yield part
+
+
+def _write(parts: Iterator[bytes], output: Path | None) -> None:
+    if output is not None:
+        ArtifactClient.write_bytes(output, parts)
+        return
+    for part in parts:
+        sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
+
+
+sessions, probes, channels, units, metrics = map(_command, TABLES)

@@ -1,0 +1,194 @@
+"""What goes wrong: one line for a person, an exit code for a script, and never a password."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from ecephys_dal.cli.commands import COMMANDS
+from ecephys_dal.cli.exits import EXIT_CODES, Exit
+from tests.cli.shell import call, environment, program
+from tests.logins import PASSWORD, READER
+
+HEAVY = ("alembic", "numpy", "pandas", "requests", "sqlalchemy", "tqdm")
+
+
+def one_line(told: str) -> str:
+    """Return what was told, which is one line of the program's, and no traceback."""
+    assert told.startswith("ecephys-dal: ")
+    assert told.count("\n") == 1
+    assert "Traceback" not in told
+    return told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["sesions"], "did you mean sessions?"),
+        (["xyz"], "did you mean"),
+        (["units", "--session-idz", "1"], "did you mean --session-id?"),
+        (["units", "--qqq"], "did you mean --"),
+        (["--databse", "x", "units"], "did you mean --database?"),
+        (["download", "sesion", "1"], "did you mean session?"),
+        (["download", "session", "1", "--dryrun"], "did you mean --dry-run?"),
+        (["explain", "unit"], "did you mean units?"),
+        (["db", "upgrad"], "did you mean upgrade?"),
+        (["why", "sesion", "1"], "'session'"),
+        (["sessions", "--published-at", "2019"], "'YYYY-MM-DD'"),
+        (["sessions", "--without-rule", "session_failed"], "did you mean 'session_not_failed'?"),
+        (["sessions", "--limit", "0"], "--limit"),
+        (["download", "session"], "ID"),
+    ],
+)
+def test_wrong_use_is_one_line_that_says_what_was_meant(arguments, meant, asked, filled):
+    url, _ = filled("sqlite")
+    code, shown, told = asked("--database", url, *arguments)
+    assert (code, shown) == (2, "")
+    assert meant in one_line(told)
+
+
+def test_no_database_at_all_is_wrong_use_and_says_how_to_name_one():
+    done = call("sessions", LIMS_USER="reader")
+    assert done.returncode == 2
+    told = one_line(done.stderr)
+    assert "--database" in told
+    assert "ECEPHYS_DAL_DATABASE" in told
+    assert "LIMS_DBNAME, LIMS_HOST, LIMS_PASSWORD" in told
+
+
+def test_the_command_line_wins_over_the_environment(filled):
+    url, lims = filled("sqlite")
+    for arguments in (["--database", url, "sessions", "--count"],
+                      ["sessions", "--count", "--database", url]):  # fmt: skip
+        done = call(*arguments, database="sqlite:////nowhere.db")
+        assert (done.returncode, done.stdout) == (0, f"{len(lims.visible_session_ids)}\n")
+
+
+def test_credentials_of_the_environment_open_lims(login):
+    done = call(
+        "sessions", "--count",
+        LIMS_DBNAME="postgres", LIMS_USER=READER, LIMS_HOST=login.folder, LIMS_PASSWORD=PASSWORD,
+    )  # fmt: skip
+    n_sessions = len(login.lims.visible_session_ids)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{n_sessions}\n", "")
+
+
+@pytest.mark.parametrize("where", ["no file", "no database", "no server"])
+def test_a_database_that_can_not_be_reached_gives_3(where, asked, tmp_path):
+    if where == "no server":
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            named = f"postgresql://u@127.0.0.1:{unused.getsockname()[1]}/lims2"
+            code, _, told = asked("sessions", "--database", named)
+    else:
+        named = tmp_path / "lims.db"
+        if where == "no database":
+            named.write_text("a text, and no database at all, of some length" * 100)
+        code, _, told = asked("sessions", "--database", named)
+        assert str(named) in told
+    assert code == 3
+    one_line(told)
+
+
+@pytest.mark.parametrize("debug", [[], ["--debug"]])
+def test_no_password_is_ever_told(login, debug, asked):
+    wrong = login.url.set(password="hunter2/wrong@").render_as_string(hide_password=False)
+    for named, expected in {
+        wrong: 3,
+        "postgresql://u:hunter2@host:port:/x": 2,  # which can't be parsed
+        "mysql://u:hunter2@host/x": 2,
+        "postgresql://u@127.0.0.1:1/x?password=hunter2": 3,
+    }.items():
+        code, shown, told = asked("sessions", *debug, "--database", named)
+        assert code == expected
+        assert "hunter2" not in shown + told
+        assert ("Traceback" in told) == bool(debug)
+        one_line(told.splitlines(keepends=True)[-1])
+
+
+def test_a_password_is_hidden_in_whatever_repeats_it():
+    # A file's name that is repeated, and happens to hold what is the password elsewhere.
+    done = call("sessions", "--session-ids", "@hunter2", database="x", LIMS_PASSWORD="hunter2")
+    assert done.returncode == 2
+    assert "hunter2" not in done.stderr
+    assert "***" in done.stderr
+
+
+def test_a_table_that_lacks_a_column_is_a_problem_that_is_found(fresh_url, asked):
+    url = fresh_url("sqlite")
+    assert asked("db", "upgrade", "--database", url)[0] == 0
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE ecephys_units DROP COLUMN snr"))
+    engine.dispose()
+    code, _, told = asked("units", "--database", url)
+    assert code == 1
+    assert "snr" in one_line(told)
+
+
+def test_help_is_there_at_once_and_imports_nothing_heavy():
+    code = (
+        "import sys; from ecephys_dal.cli.program import run; run(['--help']);"
+        f" print('loaded', [one for one in {HEAVY!r} if one in sys.modules])"
+    )
+    done = subprocess.run(  # noqa: S603 - our own line
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
+    )
+    assert done.stdout.endswith("loaded []\n")
+    assert fastest([program(), "--help"]) < 0.3
+
+
+def fastest(command: list[str]) -> float:
+    """Return how long a command takes when nothing else is in its way."""
+
+    def once() -> float:
+        started = time.perf_counter()
+        subprocess.run(command, capture_output=True, check=True, env=environment())  # noqa: S603
+        return time.perf_counter() - started
+
+    return min(once() for _ in range(8))
+
+
+def test_every_command_has_help_that_names_the_common_options(asked):
+    _, all_of_it, _ = asked("--help")
+    for name, place in COMMANDS.items():
+        assert f"  {name} " in all_of_it
+        code, shown, _ = asked(name, "--help")
+        assert code == 0
+        assert place.summary in shown
+        assert "--database" in shown or "Commands:" in shown
+
+
+def test_the_exit_codes_are_told(asked):
+    _, shown, _ = asked("--help")
+    for code in Exit:
+        assert f"\n  {code.value:<4} " in EXIT_CODES
+        assert f"\n    {code.value:<4} " in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("ecephys-dal se", {"sessions"}),
+        ("ecephys-dal download s", {"session", "scene"}),
+        ("ecephys-dal probes --sess", {"--session-id", "--session-ids"}),
+        ("ecephys-dal units --format p", {"parquet"}),
+    ],
+)
+def test_the_shell_completes_commands_and_options(words, offered):
+    done = call(
+        _ECEPHYS_DAL_COMPLETE="bash_complete",
+        COMP_WORDS=words,
+        COMP_CWORD=str(words.count(" ")),
+    )
+    assert {line.partition(",")[2] for line in done.stdout.splitlines()} == offered
+
+
+def test_the_shell_gets_its_script():
+    done = call(_ECEPHYS_DAL_COMPLETE="bash_source")
+    assert (done.returncode, "complete -o nosort" in done.stdout) == (0, True)
