@@ -258,6 +258,29 @@ def test_an_idle_connection_that_a_firewall_cut_is_not_noticed(
         pd.testing.assert_frame_equal(units.frame(), undisturbed)
 
 
+def test_a_connection_that_is_cut_as_it_replaces_a_cut_one_is_not_noticed(url: str) -> None:
+    with Proxy(url) as proxy, named(str_of(proxy)) as database:
+        bulk = database.bulk
+        if bulk is None:
+            pytest.skip("the arrow extra is not installed")
+        units = UnitRepository(database)
+        undisturbed = units.frame()
+
+        def cut_bulk() -> None:
+            proxy.cut()
+            units.exists()  # the connection of the rows is there again
+
+        cut_bulk()
+        before = proxy.sent
+        bulk.pool.connect().close()
+        login = proxy.sent - before
+        for n in range(login - 100, login + 200, 20):
+            cut_bulk()
+            proxy.cut_after(n)
+            pd.testing.assert_frame_equal(units.frame(), undisturbed)
+        assert database.counters.retries > 3
+
+
 @BULK
 def test_a_server_that_has_answered_is_waited_for(
     url: str, bulk: bool, caplog: pytest.LogCaptureFixture
