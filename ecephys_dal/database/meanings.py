@@ -43,7 +43,7 @@ _SAID = {
     "53": "out of memory|No space left on device|temporary file size exceeds",
     _UNKNOWN_HOST: "could not translate host name|failed to resolve host",
     REFUSED: "(connection to server .* failed|could not connect to server): "
-    ".*(refused|No such file|time|reach|No route|closed|reset|EOF)",
+    ".*(refused|No such file|reach|No route|closed|reset|EOF)",
     UNREACHABLE: "connection to server|connection failed",
     LOST: "terminating connection|closed the connection|connection has been closed|SYSCALL"
     "|could not (receive|send)|connection (not open|already closed)|no connection to|reset by peer",

@@ -6,6 +6,7 @@ import itertools
 import logging
 import pickle
 import random
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -312,6 +313,23 @@ def test_a_server_that_stays_away_is_given_up(url: str, bulk: bool) -> None:
         with pytest.raises(ConnectionLostError, match="UnitRepository.frame: .*retries=2"):
             units.frame()
         assert database.counters.retries == 2
+
+
+@BULK
+def test_a_server_that_answers_no_more_is_given_up_at_once(url: str, bulk: bool) -> None:
+    settings = DatabaseSettings(connect_timeout=2)
+    with Proxy(url) as proxy, named(str_of(proxy), bulk=bulk, settings=settings) as database:
+        units = UnitRepository(database)
+        units.frame()
+        proxy.refuse()
+        proxy.cut()
+        with (
+            socket.create_server(("127.0.0.1", proxy.url.port or 0)),  # takes, and gives nothing
+            pytest.raises(DatabaseUnavailableError, match="time.*check host") as caught,
+        ):
+            units.frame()
+        assert type(caught.value) is DatabaseUnavailableError
+        assert database.counters.retries == 0
 
 
 @BULK
