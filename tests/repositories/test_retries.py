@@ -375,6 +375,16 @@ def test_what_is_read_by_an_engine_of_the_callers_is_asked_again(
         engine.dispose()
 
 
+def test_chunks_need_no_transaction_of_the_callers(url: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with Database(engine) as database, Session(engine) as db:
+        for place in (database, db):
+            units = UnitRepository(place)
+            came = pd.concat(units.chunks(size=7))
+            pd.testing.assert_frame_equal(came, units.frame())
+    engine.dispose()
+
+
 def test_a_part_of_dasks_waits_for_a_server_that_has_answered(url: str) -> None:
     pytest.importorskip("dask", reason="the dask extra is not installed")
     with Proxy(url) as proxy, named(str_of(proxy)) as database:
