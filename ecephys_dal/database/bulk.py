@@ -120,6 +120,7 @@ class Bulk:
     def _quoted(self, query: Executable) -> str:
         """Return the text of a query, its values quoted by psycopg2."""
         with translated_errors(self._database), self._database.engine.connect() as connection:
+            self._database.has_answered = True
             result = connection.execute(query, execution_options={_QUOTE_ONLY: True})
             statement: str = result.context.quoted  # type: ignore[attr-defined]
         return statement

@@ -23,6 +23,7 @@ from ecephys_dal import (
     Database,
     DatabaseSettings,
     DatabaseUnavailableError,
+    SchemaMismatchError,
     SessionRepository,
     StatementTimeoutError,
     UnitMetricRepository,
@@ -300,6 +301,24 @@ def test_a_server_that_has_answered_is_waited_for(
         assert len(warned) == database.counters.retries + one.counters.retries
         assert {line.name for line in warned} == {"ecephys_dal.database.question"}
         assert {line.method for line in warned} == {"UnitRepository.frame"}  # type: ignore[attr-defined]
+
+
+@BULK
+@pytest.mark.parametrize("by", ["connection", "mismatch"])
+def test_every_answer_counts_as_one(url: str, bulk: bool, by: str) -> None:
+    with Proxy(url) as proxy, named(str_of(proxy), bulk=bulk) as database:
+        units = UnitRepository(database)
+        if by == "connection":
+            with database.connection() as connection:
+                connection.execute(text("SELECT 1"))
+        else:
+            with pytest.raises(SchemaMismatchError):
+                units.frame(where=text("no_such_column"))
+        proxy.refuse()
+        proxy.cut()
+        threading.Timer(0.2, proxy.take_over).start()
+        assert len(units.frame()) > 0
+        assert database.counters.retries >= 1
 
 
 @BULK
