@@ -56,6 +56,17 @@ def test_questions_and_rows_are_counted(url: str) -> None:
         assert counted["retries"] == 0
 
 
+def test_one_is_asked_under_its_own_name(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "ecephys_dal")
+    with Database(url) as database:
+        probes = ProbeRepository(database)
+        probes.one(ProbeFilter(probe_ids=probes.ids()[:1]))
+        probes.partitions(n=2)
+    _, one, partitions = caplog.records
+    assert (one.method, one.rows) == ("ProbeRepository.one", 1)  # type: ignore[attr-defined]
+    assert partitions.rows == 2  # type: ignore[attr-defined]
+
+
 def test_a_consumers_own_time_is_not_counted(url: str) -> None:
     with Database(url) as database:
         chunks = UnitRepository(database).chunks(size=100)

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import URL, make_url, text
 
 from ecephys_dal import (
+    ConnectionLostError,
     Database,
     DatabaseSettings,
     DatabaseUnavailableError,
@@ -22,6 +23,7 @@ from ecephys_dal import (
     StatementTimeoutError,
     UnitRepository,
 )
+from ecephys_dal.database.translation import worded
 from ecephys_dal.migrations import upgrade
 
 from .conftest import FreshUrl
@@ -185,3 +187,42 @@ def test_a_role_that_may_not_see_a_table(url: URL, bulk: bool) -> None:
     said = "^UnitRepository.frame: .*permission denied.*role may see the table"
     with role_of(url) as mine, refused(mine, bulk, said, SchemaMismatchError) as units:
         units.frame()
+
+
+LIBPQ = 'connection to server at "limsdb" (10.1.2.3), port 5432 failed: '
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "error"),
+    [
+        ("57P02", "terminating connection because of crash of another server process", "lost"),
+        ("57P05", "terminating connection due to idle-session timeout", "lost"),
+        ("25P03", "terminating connection due to idle-in-transaction timeout", "lost"),
+        ("25P04", "terminating connection due to transaction timeout", "late"),
+        ("40001", "canceling statement due to conflict with recovery", "lost"),
+        ("40P01", "deadlock detected", "lost"),
+        (None, f"{LIBPQ}timeout expired", "away"),
+        (None, f"{LIBPQ}Connection timed out", "away"),
+        (None, f"{LIBPQ}Connection refused", "lost"),
+    ],
+)
+@pytest.mark.parametrize("knows_state", [True, False])
+def test_what_a_server_says_has_one_meaning(
+    state: str | None, said: str, error: str, knows_state: bool
+) -> None:
+    with Database("postgresql://limsdb/lims2") as database:
+        database.has_answered = True
+        said = said if state is None else f"FATAL:  {said}"
+        meant = worded(said, state if knows_state else None, database)
+    kinds = {
+        "lost": ConnectionLostError,
+        "late": StatementTimeoutError,
+        "away": DatabaseUnavailableError,
+    }
+    assert type(meant) is kinds[error]
+
+
+@pytest.mark.parametrize("state", ["57P02", "57P05", "25P03", "40001", "25P04"])
+def test_a_state_counts_without_its_words(state: str) -> None:
+    meant = worded("ERROR:  fini", state, "LIMS")  # servers speak many languages
+    assert type(meant) is (StatementTimeoutError if state == "25P04" else ConnectionLostError)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import URL, Executable
     from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from ecephys_dal.database.database import Database
 
@@ -119,6 +120,7 @@ class Bulk:
     def _quoted(self, query: Executable) -> str:
         """Return the text of a query, its values quoted by psycopg2."""
         with translated_errors(self._database), self._database.engine.connect() as connection:
+            self._database.has_answered = True
             result = connection.execute(query, execution_options={_QUOTE_ONLY: True})
             statement: str = result.context.quoted  # type: ignore[attr-defined]
         return statement
@@ -153,10 +155,13 @@ def _quote(
     return True
 
 
-def _ping(connection: Any, *_: object) -> None:
+def _ping(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
     """Let the pool replace a connection that a firewall or a restart has cut."""
     import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
 
+    if "was_used" not in record.info:  # which is emptied when the connection is replaced
+        record.info["was_used"] = True
+        return
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

@@ -154,6 +154,7 @@ class Database:
             self.engine.connect() as connection,
             guarded(connection) if self.is_the_callers and not self.owned else nullcontext(),
         ):
+            self.has_answered = True
             yield connection
             if self.owned:
                 connection.commit()

@@ -37,13 +37,11 @@ _SAID = {
     "57014": "canceling statement due to (statement timeout|user request)",
     "55P03": "due to lock timeout|database is locked|database table is locked",
     "40": "due to conflict with recovery|deadlock detected",
-    "25P03": "due to idle-in-transaction timeout",
     "25P04": "due to transaction timeout",
-    "57P05": "due to idle-session timeout",
     "53": "out of memory|No space left on device|temporary file size exceeds",
     _UNKNOWN_HOST: "could not translate host name|failed to resolve host",
     REFUSED: "(connection to server .* failed|could not connect to server): "
-    ".*(refused|No such file|time|reach|No route|closed|reset|EOF)",
+    ".*(refused|No such file|reach|No route|closed|reset|EOF)",
     UNREACHABLE: "connection to server|connection failed",
     LOST: "terminating connection|closed the connection|connection has been closed|SYSCALL"
     "|could not (receive|send)|connection (not open|already closed)|no connection to|reset by peer",

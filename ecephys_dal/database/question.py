@@ -88,8 +88,6 @@ class Question:
             ) from error.__cause__
         finally:
             self.seconds += time.perf_counter() - began
-        if self._database is not None:
-            self._database.has_answered = True
         return answer
 
     def _asked(self, call: Callable[[], T]) -> T:

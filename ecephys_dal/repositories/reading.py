@@ -115,8 +115,10 @@ class Reader:
 
 
 def _rows(connection: Connection, table: Select[Any], size: int | None) -> Iterator[Piece]:
-    # Through a cursor of the server's, if the table shall not be held as a whole.
-    options = {} if size is None else {"yield_per": size}
+    # Through a cursor of the server's, if the table shall not be held as a whole; it ends with its
+    # transaction, which may be each statement's own.
+    autocommit = getattr(connection.connection.dbapi_connection, "autocommit", False)
+    options = {} if size is None or autocommit is True else {"yield_per": size}
     result = connection.execute(table, execution_options=options)
     yield from map(piece_of_rows, result.partitions(size or _FEW))
 

@@ -49,6 +49,9 @@ class Records(Statement[M, F]):
         list of the model, length n_records
             In the order of `frame`.
         """
+        return self._found(spec, where, options)
+
+    def _found(self, spec: F | None, where: Where, options: Sequence[ORMOption]) -> list[M]:
         with self._reader.session() as db:
             query = self.select(spec, where=where).options(*self.load, *options)
             return list(db.scalars(query).unique())
@@ -86,6 +89,7 @@ class Records(Statement[M, F]):
             )
         return record
 
+    @asked
     def one(
         self, spec: F | None = None, *, where: Where = (), options: Sequence[ORMOption] = ()
     ) -> M:
@@ -105,7 +109,7 @@ class Records(Statement[M, F]):
         NotExactlyOneError
             If there is none or there are several; it lists them.
         """
-        found = self.entities(spec, where=where, options=options)
+        found = self._found(spec, where, options)
         if len(found) == 1:
             return found[0]
         listed = ", ".join(map(repr, found[:10])) + (", ..." if len(found) > 10 else "")

@@ -130,22 +130,22 @@ OWNED = PLACE | {"attachable_id", "attachable_type", "well_known_file_type_id"}
     [
         (
             lambda api, ids: api.get_session_data(ids.session_ids[0]),
-            "SessionNwbRepository.entities",
+            "SessionNwbRepository.one",
             OWNED,
         ),
         (
             lambda api, ids: api.get_probe_lfp_data(ids.probe_ids[0]),
-            "ProbeLfpRepository.entities",
+            "ProbeLfpRepository.one",
             OWNED,
         ),
         (
             lambda api, _: api.get_natural_movie_template(1),
-            "TemplateRepository.entities",
+            "TemplateRepository.one",
             PLACE,
         ),
         (
             lambda api, _: api.get_natural_scene_template(3),
-            "TemplateRepository.entities",
+            "TemplateRepository.one",
             PLACE,
         ),
         (

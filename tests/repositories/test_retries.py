@@ -6,6 +6,7 @@ import itertools
 import logging
 import pickle
 import random
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from ecephys_dal import (
     Database,
     DatabaseSettings,
     DatabaseUnavailableError,
+    SchemaMismatchError,
     SessionRepository,
     StatementTimeoutError,
     UnitMetricRepository,
@@ -258,6 +260,29 @@ def test_an_idle_connection_that_a_firewall_cut_is_not_noticed(
         pd.testing.assert_frame_equal(units.frame(), undisturbed)
 
 
+def test_a_connection_that_is_cut_as_it_replaces_a_cut_one_is_not_noticed(url: str) -> None:
+    with Proxy(url) as proxy, named(str_of(proxy)) as database:
+        bulk = database.bulk
+        if bulk is None:
+            pytest.skip("the arrow extra is not installed")
+        units = UnitRepository(database)
+        undisturbed = units.frame()
+
+        def cut_bulk() -> None:
+            proxy.cut()
+            units.exists()  # the connection of the rows is there again
+
+        cut_bulk()
+        before = proxy.sent
+        bulk.pool.connect().close()
+        login = proxy.sent - before
+        for n in range(login - 100, login + 200, 20):
+            cut_bulk()
+            proxy.cut_after(n)
+            pd.testing.assert_frame_equal(units.frame(), undisturbed)
+        assert database.counters.retries > 3
+
+
 @BULK
 def test_a_server_that_has_answered_is_waited_for(
     url: str, bulk: bool, caplog: pytest.LogCaptureFixture
@@ -279,6 +304,24 @@ def test_a_server_that_has_answered_is_waited_for(
 
 
 @BULK
+@pytest.mark.parametrize("by", ["connection", "mismatch"])
+def test_every_answer_counts_as_one(url: str, bulk: bool, by: str) -> None:
+    with Proxy(url) as proxy, named(str_of(proxy), bulk=bulk) as database:
+        units = UnitRepository(database)
+        if by == "connection":
+            with database.connection() as connection:
+                connection.execute(text("SELECT 1"))
+        else:
+            with pytest.raises(SchemaMismatchError):
+                units.frame(where=text("no_such_column"))
+        proxy.refuse()
+        proxy.cut()
+        threading.Timer(0.2, proxy.take_over).start()
+        assert len(units.frame()) > 0
+        assert database.counters.retries >= 1
+
+
+@BULK
 def test_a_server_that_stays_away_is_given_up(url: str, bulk: bool) -> None:
     settings = DatabaseSettings(retries=2, backoff=0.02)
     with Proxy(url) as proxy, named(str_of(proxy), bulk=bulk, settings=settings) as database:
@@ -289,6 +332,23 @@ def test_a_server_that_stays_away_is_given_up(url: str, bulk: bool) -> None:
         with pytest.raises(ConnectionLostError, match="UnitRepository.frame: .*retries=2"):
             units.frame()
         assert database.counters.retries == 2
+
+
+@BULK
+def test_a_server_that_answers_no_more_is_given_up_at_once(url: str, bulk: bool) -> None:
+    settings = DatabaseSettings(connect_timeout=2)
+    with Proxy(url) as proxy, named(str_of(proxy), bulk=bulk, settings=settings) as database:
+        units = UnitRepository(database)
+        units.frame()
+        proxy.refuse()
+        proxy.cut()
+        with (
+            socket.create_server(("127.0.0.1", proxy.url.port or 0)),  # takes, and gives nothing
+            pytest.raises(DatabaseUnavailableError, match="time.*check host") as caught,
+        ):
+            units.frame()
+        assert type(caught.value) is DatabaseUnavailableError
+        assert database.counters.retries == 0
 
 
 @BULK
@@ -332,6 +392,16 @@ def test_what_is_read_by_an_engine_of_the_callers_is_asked_again(
             pd.testing.assert_frame_equal(units.frame(), undisturbed)
             assert database.counters.retries == 2
         engine.dispose()
+
+
+def test_chunks_need_no_transaction_of_the_callers(url: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with Database(engine) as database, Session(engine) as db:
+        for place in (database, db):
+            units = UnitRepository(place)
+            came = pd.concat(units.chunks(size=7))
+            pd.testing.assert_frame_equal(came, units.frame())
+    engine.dispose()
 
 
 def test_a_part_of_dasks_waits_for_a_server_that_has_answered(url: str) -> None:
