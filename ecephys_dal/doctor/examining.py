@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import time
 from contextlib import ExitStack
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from tqdm.auto import tqdm
@@ -22,6 +21,7 @@ from ecephys_dal.doctor.samples import SAMPLES
 from ecephys_dal.doctor.web import Files
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.filters import checked_id
+from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,7 +100,7 @@ def examine(
         database=repr(database),
         examined_at=examined_at.isoformat(timespec="seconds"),
         seconds=time.perf_counter() - started,
-        version=version("ecephys_dal"),
+        version=__version__,
         findings=tuple(findings),
         unexamined=tuple(sorted(lims.unexamined)),
     )
