@@ -1,4 +1,4 @@
-from . import doctor, plot, rules
+from . import doctor, plot, rules, snapshot
 from .artifacts import (
     Artifact,
     ArtifactClient,
@@ -16,6 +16,7 @@ from .errors import (
     ArtifactNotFoundError,
     ArtifactStorageError,
     ArtifactTransferError,
+    BeyondSnapshotError,
     ConfigurationError,
     ConnectionLostError,
     DatabaseUnavailableError,
@@ -80,6 +81,7 @@ __all__ = [
     "ArtifactStorageError",
     "ArtifactTransferError",
     "AsyncArtifactClient",
+    "BeyondSnapshotError",
     "ChannelFilter",
     "ChannelRepository",
     "Check",
@@ -129,6 +131,7 @@ __all__ = [
     "doctor",
     "plot",
     "rules",
+    "snapshot",
     "split_published_at",
     "verify",
 ]

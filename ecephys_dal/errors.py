@@ -20,6 +20,7 @@ __all__ = [
     "ArtifactNotFoundError",
     "ArtifactStorageError",
     "ArtifactTransferError",
+    "BeyondSnapshotError",
     "ConfigurationError",
     "ConnectionLostError",
     "DatabaseUnavailableError",
@@ -87,6 +88,10 @@ class SchemaMismatchError(EcephysDalError):
     ) -> None:
         super().__init__(message)
         self.table, self.column, self.method = table, column, method
+
+
+class BeyondSnapshotError(EcephysDalError):
+    """A snapshot was asked for what it was not made to hold, so it can't tell what LIMS has."""
 
 
 class RecordNotFoundError(EcephysDalError, LookupError):

@@ -2,9 +2,21 @@
 
 from ecephys_dal.database.bulk import Bulk
 from ecephys_dal.database.counters import Counters
+from ecephys_dal.database.covering import Covers, cover, coverage_of
 from ecephys_dal.database.database import Database
 from ecephys_dal.database.question import Question
 from ecephys_dal.database.translation import translated_errors
 from ecephys_dal.database.url import is_in_memory, shown
 
-__all__ = ["Bulk", "Counters", "Database", "Question", "is_in_memory", "shown", "translated_errors"]
+__all__ = [
+    "Bulk",
+    "Counters",
+    "Covers",
+    "Database",
+    "Question",
+    "cover",
+    "coverage_of",
+    "is_in_memory",
+    "shown",
+    "translated_errors",
+]

@@ -57,6 +57,8 @@ class Repository(Reasons[M, F], Records[M, F]):
         self._reader = Reader(db, self.model)
         spec = self._asked(self.filter_type(without_rules=without_rules))
         self.without_rules = frozenset(spec.without_rules or ())
+        if self.without_rules:
+            self._reader.check(spec)
 
     def __repr__(self) -> str:
         without = f", without_rules={sorted(self.without_rules)}" if self.without_rules else ""

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from ecephys_dal.frames import DtypeBackend
-    from ecephys_dal.repositories.reading import Reader
     from ecephys_dal.repositories.statement import Where
 
 __all__ = ["Origin"]
@@ -27,8 +26,6 @@ _PREFIX = "ecephys_dal."  # so that the caller's own attrs are not met
 
 class Origin(Statement[M, F]):
     """The part of a repository that writes and reads where its frames come from."""
-
-    _reader: Reader
 
     def _origin(self, spec: F | None, where: Where, dtype_backend: DtypeBackend) -> dict[str, str]:
         """Return what is to be known of a frame, as `DataFrame.attrs`."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy.orm import Session, scoped_session
 
-from ecephys_dal.database import Bulk, Database, Question, shown, translated_errors
+from ecephys_dal.database import Bulk, Database, Question, coverage_of, shown, translated_errors
 from ecephys_dal.frames import piece_of_batch, piece_of_rows, resized
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Connection, Engine, Select
 
+    from ecephys_dal.filters import Filter
     from ecephys_dal.frames import Piece
     from ecephys_dal.models import Base
 
@@ -76,10 +77,26 @@ class Reader:
                 yield self.db.connection(bind_arguments={"mapper": self._model})
 
     @property
+    def _bind(self) -> Connection | Engine:
+        db = self.db
+        return db.engine if isinstance(db, Database) else db.get_bind(self._model)
+
+    @property
     def shown(self) -> str:
         """The URL of what is read, without credentials."""
-        db = self.db
-        return shown(db.url if isinstance(db, Database) else db.get_bind(self._model).engine.url)
+        return shown(self._bind.engine.url)
+
+    def check(self, spec: Filter) -> None:
+        """Raise a `BeyondSnapshotError` if a snapshot is read that can't answer for this."""
+        if (coverage := coverage_of(self._bind)) is not None:
+            with self.connection() as connection:
+                coverage.check(connection, self._model, spec)
+
+    def check_record(self, record_id: int) -> None:
+        """Raise a `BeyondSnapshotError` if a snapshot is read that can't tell of this record."""
+        if (coverage := coverage_of(self._bind)) is not None:
+            with self.connection() as connection:
+                coverage.check_record(connection, self._model, record_id)
 
     @property
     def bulk(self) -> Bulk | None:

@@ -55,6 +55,8 @@ class Reasons(Tables[M, F]):
         """
         wanted = checked_id("record_id", record_id)
         found = self.why_each([wanted], spec, where=where)
+        if not found:
+            self._reader.check_record(wanted)
         return found[0] if found else Why(self.model.__name__, wanted, exists=False)
 
     def why_each(

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm.interfaces import ORMOption
 
-    from ecephys_dal.repositories.reading import Reader
     from ecephys_dal.repositories.statement import Where
 
 __all__ = ["Records"]
@@ -25,8 +24,6 @@ __all__ = ["Records"]
 
 class Records(Statement[M, F]):
     """The outputs of a repository that are records."""
-
-    _reader: Reader
 
     @asked
     def entities(
@@ -81,6 +78,7 @@ class Records(Statement[M, F]):
             query = self.select(where=where).where(wanted).options(*self.load, *options)
             record = db.scalars(query).unique().one_or_none()
         if record is None:
+            self._reader.check_record(record_id)
             rules = ", ".join(name for name in self.rule_names() if name not in self.without_rules)
             raise RecordNotFoundError(
                 f"no {self.model.__name__} {record_id} is visible; if it exists, a join"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm.interfaces import ORMOption
 
     from ecephys_dal.frames import FrameColumn
+    from ecephys_dal.repositories.reading import Reader
     from ecephys_dal.rules import Rule
 
     Where = ColumnElement[bool] | Sequence[ColumnElement[bool]]
@@ -81,6 +82,7 @@ class Statement(ABC, Generic[M, F]):
     is_large: ClassVar[bool] = False
     has_fixed_columns: ClassVar[bool] = True
     without_rules: frozenset[str] = frozenset()
+    _reader: Reader
 
     @staticmethod
     @abstractmethod
@@ -128,6 +130,7 @@ class Statement(ABC, Generic[M, F]):
 
     def _conditions(self, spec: F, where: Where = ()) -> Iterator[Condition]:
         """Yield what a question demands beyond what the table is declared with."""
+        self._reader.check(spec)
         for rule in self.rules:
             if rule.name not in (spec.without_rules or ()):
                 yield Condition("rule", rule.name, rule.sentence, rule.clause, rule.if_null)

@@ -1,0 +1,180 @@
+"""All that records lead to: by foreign keys upwards, and to runs, files and genotypes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import Table, inspect, select
+
+from ecephys_dal.database import Question
+from ecephys_dal.models import (
+    Base,
+    Donor,
+    EcephysAnalysisRun,
+    EcephysProbe,
+    EcephysSession,
+    Stimulus,
+    StimulusNamespace,
+    WellKnownFile,
+    WellKnownFileType,
+)
+from ecephys_dal.models.files import Attachable
+from ecephys_dal.repositories.clauses import among
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sqlalchemy import Column, Row, Select
+
+    from ecephys_dal.database import Database
+
+    Ids = np.ndarray[Any, np.dtype[np.int64]]
+
+__all__ = ["Closure", "Source", "pieces_of"]
+
+_PIECE = 20_000  # ids of one question
+# Tables that are small, and that names are looked up in: all of each.
+_WHOLE = (WellKnownFileType, StimulusNamespace, Stimulus)
+# What belongs to a record and comes along with it, beside what its foreign keys lead to.
+_BELONGING = (
+    EcephysSession.analysis_runs,
+    EcephysSession.behavior_session,
+    EcephysProbe.analysis_run_probes,
+    Donor.genotypes,
+)
+# This too, if whole sessions are taken.
+_OF_SESSIONS = (EcephysSession.probes, EcephysAnalysisRun.run_probes)
+
+
+class Source:
+    """The database to copy from, as far as it has the tables and columns of the models.
+
+    Parameters
+    ----------
+    database : Database
+        Where it is.
+
+    Attributes
+    ----------
+    columns : dict of Table to list of Column
+        What there is.
+    lacking : list of str
+        Tables and ``table.column`` that there are not.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.columns: dict[Table, list[Column[Any]]] = {}
+        self.lacking: list[str] = []
+        with database.connection() as connection:
+            catalogue = inspect(connection)
+            for table in Base.metadata.sorted_tables:
+                if not catalogue.has_table(table.name):
+                    self.lacking.append(table.name)
+                    continue
+                there = {column["name"] for column in catalogue.get_columns(table.name)}
+                self.columns[table] = [one for one in table.columns if one.name in there]
+                missing = [one.name for one in table.columns if one.name not in there]
+                self.lacking += [f"{table.name}.{name}" for name in missing]
+
+    def has(self, *columns: Column[Any]) -> bool:
+        """Tell whether there are all of these columns."""
+        return all(one.name in {c.name for c in self.columns.get(one.table, ())} for one in columns)
+
+    def rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        """Return the answer to a small question, which is asked again if the connection breaks."""
+
+        def read() -> Sequence[Row[Any]]:
+            with self.database.connection() as connection:
+                return connection.execute(query).all()
+
+        with Question("snapshot.create", self.database) as question:
+            rows = question.ask(read)
+            question.rows = len(rows)
+        return rows
+
+
+def pieces_of(ids: Ids, size: int = _PIECE) -> Iterator[list[int]]:
+    """Yield the ids, some at a time."""
+    return (ids[at : at + size].tolist() for at in range(0, len(ids), size))
+
+
+def key_of(table: Table) -> Column[Any]:
+    """Return the column that rows are taken by; of a table between two, the first one's."""
+    return next(iter(table.primary_key))
+
+
+class Closure:
+    """The ids of records and of all that they lead to.
+
+    Parameters
+    ----------
+    source : Source
+        Where they are.
+    whole_sessions : bool
+        Take all probes of each session.
+
+    Attributes
+    ----------
+    ids : dict of Table to ndarray of int64
+        What was reached, ascending.
+    """
+
+    def __init__(self, source: Source, *, whole_sessions: bool) -> None:
+        self.source = source
+        self.ids: dict[Table, Ids] = {}
+        self._waiting: dict[Table, Ids] = {}
+        self._belonging = _BELONGING + (_OF_SESSIONS if whole_sessions else ())
+        for model in _WHOLE:
+            table = inspect(model).local_table
+            if table in source.columns:
+                self.add(table, [row[0] for row in source.rows(select(table.c.id))])
+
+    def add(self, table: Any, ids: Iterable[int]) -> None:
+        """Take these records, and remember that those are not followed yet which are new."""
+        given = np.fromiter((i for i in ids if i is not None), dtype=np.int64)
+        known = self.ids.get(table, np.empty(0, dtype=np.int64))
+        new = np.setdiff1d(given, known)
+        if len(new) and table in self.source.columns:
+            self.ids[table] = np.union1d(known, new)
+            self._waiting[table] = np.union1d(self._waiting.get(table, new), new)
+
+    def follow(self) -> None:
+        """Follow what was taken until nothing new comes."""
+        models = {inspect(m.class_).local_table: m.class_ for m in Base.registry.mappers}
+        while self._waiting:
+            table, new = self._waiting.popitem()
+            for ids in pieces_of(new):
+                self._follow_references(table, ids)
+                if table in models:
+                    self._follow_belonging(models[table], ids)
+
+    def _follow_references(self, table: Table, ids: list[int]) -> None:
+        keys = [key for key in table.foreign_keys if self.source.has(key.parent)]
+        if keys:
+            query = select(*(key.parent for key in keys)).where(*among(key_of(table), ids))
+            for key, values in zip(keys, zip(*self.source.rows(query), strict=True), strict=False):
+                self.add(key.column.table, values)
+
+    def _follow_belonging(self, model: type[Base], ids: list[int]) -> None:
+        for relation in self._belonging:
+            if relation.class_ is not model:
+                continue
+            secondary = relation.property.secondary
+            if secondary is not None:
+                self.add(secondary, ids)
+                continue
+            ((_, other),) = relation.property.local_remote_pairs
+            self._take(other.table, among(other, ids), other)
+        if issubclass(model, Attachable):
+            files: Any = WellKnownFile.__table__
+            owned = files.c.attachable_type == model.__name__
+            wanted = (*among(files.c.attachable_id, ids), owned)
+            self._take(files, wanted, files.c.attachable_id, files.c.attachable_type)
+
+    def _take(self, table: Any, where: Iterable[Any], *reads: Column[Any]) -> None:
+        if self.source.has(*reads):
+            query = select(table.c.id).where(*where)
+            self.add(table, [row[0] for row in self.source.rows(query)])

@@ -1,0 +1,187 @@
+"""What a snapshot says of itself."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ecephys_dal.display import html_table
+from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["FORMAT_VERSION", "SnapshotInfo", "connected", "info", "noted_in", "uri_of"]
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotInfo:
+    """What a snapshot says of itself.
+
+    Attributes
+    ----------
+    path : str
+        Where it is.
+    size : int
+        Bytes of the file.
+    format_version : int
+        Of the way in which a snapshot is laid out.
+    schema_revision : str
+        Of the tables, as the migrations call it.
+    filters : tuple of dict
+        The filter: its ``type`` and its ``fields``. Of a snapshot that was made of a snapshot, the
+        filters of both; the oldest first.
+    rules : tuple of str
+        The visibility rules that hid records when it was made.
+    source : str
+        What it was copied from, without credentials.
+    created_at : str
+        When, in UTC, as ISO 8601 has it.
+    library_version : str
+        Of this library, then.
+    lacking : tuple of str
+        Tables and ``table.column`` that the source did not have, so that neither has the snapshot.
+    dangling : int
+        References to records that the source did not have.
+    rows : dict of str to int
+        How many there are, by table.
+    digests : dict of str to str
+        The SHA-256 of the rows of each table.
+    """
+
+    path: str
+    size: int
+    format_version: int
+    schema_revision: str
+    filters: tuple[Mapping[str, Any], ...]
+    rules: tuple[str, ...]
+    source: str
+    created_at: str
+    library_version: str
+    lacking: tuple[str, ...]
+    dangling: int
+    rows: Mapping[str, int]
+    digests: Mapping[str, str]
+
+    @classmethod
+    def of(cls, path: str, size: int, noted: Mapping[str, Any]) -> SnapshotInfo:
+        """Return what is noted in a snapshot."""
+        stored = {name: noted[name] for name in cls.__dataclass_fields__ if name in noted}
+        lists = {name: tuple(noted[name]) for name in ("filters", "rules", "lacking")}
+        return cls(**{**stored, **lists, "path": path, "size": size})
+
+    @property
+    def _facts(self) -> dict[str, str]:
+        filters = [
+            f"{one['type']}({', '.join(f'{n}={_short(v)}' for n, v in one['fields'].items())})"
+            for one in self.filters
+        ]
+        return {
+            "filter": " of ".join(reversed(filters)),
+            "rules": ", ".join(self.rules) or "none: what they hide is there too",
+            "source": self.source,
+            "created": f"{self.created_at}, by ecephys_dal {self.library_version}",
+            "format": f"{self.format_version}, schema {self.schema_revision}",
+            **({"lacking": ", ".join(self.lacking)} if self.lacking else {}),
+            **({"dangling": f"{self.dangling} references"} if self.dangling else {}),
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.path}: {self.size:,} bytes"]
+        lines += [f"  {name}: {value}" for name, value in self._facts.items()]
+        lines += [f"  {n:>10,}  {table}" for table, n in self.rows.items()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        facts = html_table(("", ""), list(self._facts.items()))
+        counts = [(table, f"{n:,}", self.digests[table][:16]) for table, n in self.rows.items()]
+        rows = html_table(("table", "rows", "SHA-256 begins"), counts)
+        return f"<p>{escape(self.path)}: {self.size:,} bytes</p>{facts}{rows}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it, as values that JSON can hold."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list) and len(value) > 5:
+        return f"[{', '.join(map(str, value[:5]))}, ... ({len(value)})]"
+    return str(value)
+
+
+def uri_of(path: str | Path) -> str:
+    """Return the URI by which SQLite opens a snapshot: read only, and never locked.
+
+    That is safe because a snapshot is not changed any more when it has its name.
+    """
+    return f"file:{quote(str(Path(path).absolute()))}?mode=ro&immutable=1"
+
+
+def connected(path: str | Path) -> sqlite3.Connection:
+    """Open a file for reading, past all that is known of snapshots."""
+    if not Path(path).is_file():
+        raise DatabaseUnavailableError(f"there is no snapshot {path}")
+    return sqlite3.connect(uri_of(path), uri=True)
+
+
+def noted_in(path: str | Path) -> dict[str, Any]:
+    """Return what is noted in a snapshot, or raise a `ConfigurationError` if it can't be read."""
+    with closing(connected(path)) as connection:
+        try:
+            rows = connection.execute("SELECT name, value FROM ecephys_dal_snapshot").fetchall()
+        except sqlite3.DatabaseError as error:
+            raise ConfigurationError(
+                f"{path} is no snapshot ({error}); ecephys_dal.snapshot.create makes one"
+            ) from error
+    noted = {name: json.loads(value) for name, value in rows}
+    _check_version(path, noted)
+    return noted
+
+
+def _check_version(path: str | Path, noted: Mapping[str, Any]) -> None:
+    found = noted.get("format_version")
+    if found == FORMAT_VERSION:
+        return
+    remedy = (
+        "install a newer ecephys_dal"
+        if isinstance(found, int) and found > FORMAT_VERSION
+        else f"make it anew with ecephys_dal.snapshot.create, or read it with ecephys_dal"
+        f" {noted.get('library_version', 'of that time')}, that made it"
+    )
+    raise ConfigurationError(
+        f"the snapshot {path} is of format version {found}, and this version reads"
+        f" {FORMAT_VERSION}; {remedy}"
+    )
+
+
+def info(path: str | Path) -> SnapshotInfo:
+    """Return what a snapshot says of itself, without reading its rows.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of the snapshot.
+
+    Returns
+    -------
+    SnapshotInfo
+
+    Raises
+    ------
+    DatabaseUnavailableError
+        If there is no such file.
+    ConfigurationError
+        If it is no snapshot, or of a format version that can't be read.
+    """
+    return SnapshotInfo.of(str(path), Path(path).stat().st_size, noted_in(path))

@@ -1,0 +1,153 @@
+"""The snapshot that is being made: a database beside its final name, with what is left to do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import JSON, URL, Text, cast, column, insert, select, table
+
+from ecephys_dal.database import Database
+from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.migrations import upgrade
+from ecephys_dal.models import Base
+from ecephys_dal.repositories.clauses import among
+from ecephys_dal.snapshot.closure import key_of, pieces_of
+from ecephys_dal.snapshot.lacking import drop_lacking
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Table
+
+    from ecephys_dal.snapshot.closure import Ids, Source
+
+__all__ = ["Part"]
+
+_ROWS = 5_000  # of one transaction
+_TABLES = """
+CREATE TABLE ecephys_dal_snapshot (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE ecephys_dal_absent (
+    kind TEXT, table_name TEXT, id INTEGER, PRIMARY KEY (kind, table_name, id)
+) WITHOUT ROWID;
+CREATE TABLE ecephys_dal_left (number INTEGER PRIMARY KEY, table_name TEXT, ids BLOB);
+"""
+
+
+class Part:
+    """A snapshot that is not whole yet.
+
+    Parameters
+    ----------
+    connection : Connection
+        To its file, which no other process can use meanwhile.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.driver: Any = connection.connection.driver_connection
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: Path) -> Iterator[Part]:
+        """Open the file, or make it, with the schema of LIMS and without rows."""
+        url = URL.create("sqlite", database=str(path))
+        with Database(url, owned=True) as database, database.engine.connect() as connection:
+            part = cls(connection)
+            try:
+                # The lock is held until the connection is closed, by whatever.
+                part.driver.execute("PRAGMA locking_mode = EXCLUSIVE")
+                part.driver.execute("BEGIN EXCLUSIVE").execute("COMMIT")
+            except part.driver.OperationalError as error:
+                raise ConfigurationError(
+                    f"{path} is in use: another process makes this snapshot; wait for it ({error})"
+                ) from error
+            # Rows come table by table; whether all that they refer to is there is asked at the end.
+            part.driver.execute("PRAGMA foreign_keys = OFF")
+            yield part
+
+    def note(self, **values: Any) -> None:
+        """Write what is to be known of the snapshot."""
+        rows = [(name, json.dumps(value)) for name, value in values.items()]
+        self.driver.executemany("INSERT OR REPLACE INTO ecephys_dal_snapshot VALUES (?, ?)", rows)
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        """What is known of the snapshot; nothing if it was not planned to its end."""
+        found = self.driver.execute(
+            "SELECT count(*) FROM sqlite_master WHERE name = 'ecephys_dal_snapshot'"
+        ).fetchone()
+        rows = self.driver.execute("SELECT * FROM ecephys_dal_snapshot") if found[0] else ()
+        return {name: json.loads(value) for name, value in rows}
+
+    def make_schema(self, source: Source) -> None:
+        """Make the tables, without those and without the columns that the source lacks."""
+        upgrade(self.connection)
+        self.connection.commit()
+        drop_lacking(self.connection, source.lacking)
+        self.connection.commit()
+        self.driver.executescript(_TABLES)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Write all of the block or nothing."""
+        self.driver.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.driver.execute("ROLLBACK")
+            raise
+        self.driver.execute("COMMIT")
+
+    def plan(self, wanted: dict[Table, Ids]) -> None:
+        """Note which rows are to come."""
+        ordered = [one for one in Base.metadata.sorted_tables if one in wanted]
+        rows = [(one.name, np.array(ids, dtype=np.int64).tobytes()) for one in ordered for ids in pieces_of(wanted[one], _ROWS)]
+        self.driver.executemany(
+            "INSERT INTO ecephys_dal_left (table_name, ids) VALUES (?, ?)", rows
+        )
+
+    def absent(self, kind: str, table_name: str, ids: Ids) -> None:
+        """Note records that are known not to come."""
+        rows = [(kind, table_name, record_id) for record_id in ids.tolist()]
+        self.driver.executemany("INSERT OR IGNORE INTO ecephys_dal_absent VALUES (?, ?, ?)", rows)
+
+    def left(self) -> Iterator[tuple[int, Table, list[int]]]:
+        """Yield what is left to copy."""
+        numbers = self.driver.execute("SELECT number FROM ecephys_dal_left ORDER BY number")
+        for (number,) in numbers.fetchall():
+            query = "SELECT table_name, ids FROM ecephys_dal_left WHERE number = ?"
+            name, ids = self.driver.execute(query, (number,)).fetchone()
+            yield number, Base.metadata.tables[name], np.frombuffer(ids, dtype=np.int64).tolist()
+
+    def copy(self, number: int, of: Table, ids: list[int], source: Source) -> int:
+        """Copy some rows, and strike them off, in one transaction."""
+        columns = source.columns[of]
+        # JSON is copied letter by letter.
+        reads = [cast(one, Text) if isinstance(one.type, JSON) else one for one in columns]
+        rows = source.rows(select(*reads).where(*among(key_of(of), ids)).order_by(key_of(of)))
+        types = [Text() if isinstance(one.type, JSON) else one.type for one in columns]
+        names = [one.name for one in columns]
+        target = table(of.name, *map(column, names, types))
+        with self.connection.begin():
+            if rows:
+                values = [dict(zip(names, map(_kept, row), strict=True)) for row in rows]
+                self.connection.execute(insert(target), values)
+            self.driver.execute("DELETE FROM ecephys_dal_left WHERE number = ?", (number,))
+        return len(rows)
+
+
+def _kept(value: Any) -> Any:
+    """Return a value as SQLite can hold it, and as it is read back to the same."""
+    if value != value:  # noqa: PLR0124 - SQLite would make NULL of NaN
+        return "NaN"
+    if isinstance(value, Decimal):
+        return int(value) if value == int(value) else float(value)
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        return value.astimezone(dt.timezone.utc).replace(tzinfo=None)
+    return value
