@@ -44,9 +44,11 @@ from ecephys_dal.repositories import (
     UnitMetricRepository,
     UnitRepository,
 )
+from ecephys_dal.snapshot import SnapshotDatabase, SnapshotFiles, folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from pandas import DataFrame
     from sqlalchemy import URL, Engine
@@ -150,6 +152,42 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
             client(ArtifactSettings.of(app_kwargs or {})),
             without_rules=without_rules,
         )
+
+    @classmethod
+    def from_snapshot(
+        cls,
+        path: str | Path,
+        *,
+        artifacts: str | Path | Streams | None = None,
+        without_rules: Names = None,
+    ) -> Self:
+        """Open a snapshot, which answers as the LIMS that it was made of, without a network.
+
+        Parameters
+        ----------
+        path : str or Path
+            Of the snapshot, as `ecephys_dal.snapshot.create` made it.
+        artifacts : str, Path or object with ``stream(route)``, optional
+            The folder of the files that were fetched, ``<path>.artifacts`` without it; or what
+            fetches them now, such as an `ArtifactClient`.
+        without_rules : collection of str
+            Names of visibility rules that shall hide nothing; rows that they hid when the snapshot
+            was made are not there.
+
+        Returns
+        -------
+        EcephysProjectLimsApi
+
+        Raises
+        ------
+        DatabaseUnavailableError
+            If there is no such file.
+        ConfigurationError
+            If it is no snapshot, or of a format version that can't be read.
+        """
+        streams = callable(getattr(artifacts, "stream", None))
+        files: Any = artifacts if streams else SnapshotFiles(artifacts or folder_of(path))  # type: ignore[arg-type]
+        return cls(SnapshotDatabase(path), files, without_rules=without_rules)
 
     def close(self) -> None:
         """Close the connections to the database and to the web application."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Table, inspect, select
+from sqlalchemy import select
 
-from ecephys_dal.database import Question
 from ecephys_dal.models import (
     Base,
     Donor,
@@ -24,15 +22,15 @@ from ecephys_dal.models.files import Attachable
 from ecephys_dal.repositories.clauses import among
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from sqlalchemy import Column, Row, Select
+    from sqlalchemy import Column, Table
 
-    from ecephys_dal.database import Database
+    from ecephys_dal.snapshot.source import Source
 
     Ids = np.ndarray[Any, np.dtype[np.int64]]
 
-__all__ = ["Closure", "Source", "pieces_of"]
+__all__ = ["Closure", "key_of", "pieces_of"]
 
 _PIECE = 20_000  # ids of one question
 # Tables that are small, and that names are looked up in: all of each.
@@ -46,54 +44,6 @@ _BELONGING = (
 )
 # This too, if whole sessions are taken.
 _OF_SESSIONS = (EcephysSession.probes, EcephysAnalysisRun.run_probes)
-
-
-class Source:
-    """The database to copy from, as far as it has the tables and columns of the models.
-
-    Parameters
-    ----------
-    database : Database
-        Where it is.
-
-    Attributes
-    ----------
-    columns : dict of Table to list of Column
-        What there is.
-    lacking : list of str
-        Tables and ``table.column`` that there are not.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.columns: dict[Table, list[Column[Any]]] = {}
-        self.lacking: list[str] = []
-        with database.connection() as connection:
-            catalogue = inspect(connection)
-            for table in Base.metadata.sorted_tables:
-                if not catalogue.has_table(table.name):
-                    self.lacking.append(table.name)
-                    continue
-                there = {column["name"] for column in catalogue.get_columns(table.name)}
-                self.columns[table] = [one for one in table.columns if one.name in there]
-                missing = [one.name for one in table.columns if one.name not in there]
-                self.lacking += [f"{table.name}.{name}" for name in missing]
-
-    def has(self, *columns: Column[Any]) -> bool:
-        """Tell whether there are all of these columns."""
-        return all(one.name in {c.name for c in self.columns.get(one.table, ())} for one in columns)
-
-    def rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
-        """Return the answer to a small question, which is asked again if the connection breaks."""
-
-        def read() -> Sequence[Row[Any]]:
-            with self.database.connection() as connection:
-                return connection.execute(query).all()
-
-        with Question("snapshot.create", self.database) as question:
-            rows = question.ask(read)
-            question.rows = len(rows)
-        return rows
 
 
 def pieces_of(ids: Ids, size: int = _PIECE) -> Iterator[list[int]]:
@@ -128,7 +78,7 @@ class Closure:
         self._waiting: dict[Table, Ids] = {}
         self._belonging = _BELONGING + (_OF_SESSIONS if whole_sessions else ())
         for model in _WHOLE:
-            table = inspect(model).local_table
+            table = model.__table__
             if table in source.columns:
                 self.add(table, [row[0] for row in source.rows(select(table.c.id))])
 
@@ -143,7 +93,7 @@ class Closure:
 
     def follow(self) -> None:
         """Follow what was taken until nothing new comes."""
-        models = {inspect(m.class_).local_table: m.class_ for m in Base.registry.mappers}
+        models = {m.local_table: m.class_ for m in Base.registry.mappers}
         while self._waiting:
             table, new = self._waiting.popitem()
             for ids in pieces_of(new):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ecephys_dal.models import Base
     from ecephys_dal.snapshot.reach import Reach
 
-__all__ = ["SILENT", "MISSING", "Coverage"]
+__all__ = ["MISSING", "SILENT", "Coverage"]
 
 SILENT = "silent"  # the source answers nothing for it, in the public tables
 MISSING = "missing"  # the source has no such record

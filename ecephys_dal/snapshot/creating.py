@@ -8,24 +8,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from sqlalchemy import inspect
 from tqdm import tqdm
 
 from ecephys_dal.database import shown
-from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.errors import ArtifactError, ConfigurationError
 from ecephys_dal.filters import SessionFilter
-from ecephys_dal.snapshot.closure import Closure, Source
-from ecephys_dal.snapshot.coverage import MISSING, SILENT, Coverage
 from ecephys_dal.snapshot.description import FORMAT_VERSION, SnapshotInfo, info
 from ecephys_dal.snapshot.digests import digest_of, seal
-from ecephys_dal.snapshot.opening import SnapshotDatabase, source_of
+from ecephys_dal.snapshot.files import fetch
+from ecephys_dal.snapshot.opening import source_of
 from ecephys_dal.snapshot.part import Part
-from ecephys_dal.snapshot.reach import FIELDS, LEVELS, PUBLIC, Reach
+from ecephys_dal.snapshot.planning import plan
+from ecephys_dal.snapshot.reach import Reach
+from ecephys_dal.snapshot.source import Source
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
+    from ecephys_dal.artifacts import ArtifactClient
     from ecephys_dal.database import Database
     from ecephys_dal.filters import Filter
 
@@ -37,22 +37,57 @@ def create(
     path: str | Path,
     spec: Filter | None = None,
     *,
+    artifacts: ArtifactClient | None = None,
     hidden: bool = False,
     progress: bool = True,
 ) -> SnapshotInfo:
-    """Copy all that a filter reaches into one SQLite file."""
+    """Copy all that a filter reaches into one SQLite file, which answers as its source does.
+
+    Parameters
+    ----------
+    source : Database, str, Path, URL or Engine
+        What to copy from; a text without ``://``, or a Path, is a snapshot.
+    path : str or Path
+        The file to make. Until it is whole it is called ``<path>.part``; if that was interrupted,
+        the same call goes on where it ended.
+    spec : Filter, optional
+        A `SessionFilter`, `ProbeFilter`, `ChannelFilter`, `UnitFilter` or `UnitMetricFilter`; all
+        sessions without it.
+    artifacts : ArtifactClient, optional
+        Fetch the files too, into ``<path>.artifacts``, as `fetch` does.
+    hidden : bool
+        Take along what the visibility rules hide.
+    progress : bool
+        Show a bar on stderr.
+
+    Returns
+    -------
+    SnapshotInfo
+        What the snapshot says of itself.
+
+    Raises
+    ------
+    InvalidFilterError
+        If the spec is of another table.
+    ConfigurationError
+        If there is a file of this name already, or another process is making it.
+    BeyondSnapshotError
+        If the source is a snapshot that can't answer for the filter.
+    ArtifactError
+        If files could not be fetched; the snapshot itself is there then.
+    """
     path, database = Path(path), source_of(source)
     _check_free(path)
-    reach = Reach(database, spec or SessionFilter(), hidden=hidden)
+    reach = Reach(database, SessionFilter() if spec is None else spec, hidden=hidden)
     part_path = path.with_name(f"{path.name}.part")
     tables = Source(database)
     with Part.opened(part_path) as part:
-        _plan(part, reach, tables)
-        _copy(part, tables, progress=progress)
-        _finish(part)
+        _make(part, reach, tables, progress=progress)
     seal(part_path)
     _check_free(path)
-    part_path.replace(path)
+    _rename(part_path, path)
+    if artifacts is not None:
+        _fetch(path, artifacts)
     return info(path)
 
 
@@ -61,48 +96,46 @@ def _check_free(path: Path) -> None:
         raise ConfigurationError(f"{path} is there already; name another file, or remove it first")
 
 
-def _plan(part: Part, reach: Reach, source: Source) -> None:
-    """Note what is to be copied."""
-    reach.check()
-    part.make_schema(source)
-    closure = Closure(source, whole_sessions=reach.level == 0)
-    for level in reach.levels:
-        repository = reach.repository(level)
-        closure.add(inspect(repository.model).local_table, repository.ids(where=reach.where(level)))
-    closure.follow()
-    within = source.database.coverage if isinstance(source.database, SnapshotDatabase) else None
-    with part.transaction():
-        part.plan(closure.ids)
-        part.note(
-            format_version=FORMAT_VERSION,
-            coverage=Coverage.of(reach, within).to_dict(),
-            filters=[{"type": type(reach.spec).__name__, "fields": reach.spec.to_dict()}],
-            rules=reach.applied,
-            source=shown(source.database.url.set(username=None)),
-            library_version=version("ecephys_dal"),
-            lacking=source.lacking,
-        )
+def _make(part: Part, reach: Reach, source: Source, *, progress: bool) -> None:
+    """Do what is left to be done."""
+    request = _request(reach, source)
+    if part.noted.get("request") != request:
+        part.clear()
+        plan(part, reach, source, request=request)
+    if "digests" not in part.noted:
+        with tqdm(
+            desc="snapshot", total=part.rows_left, unit="row", unit_scale=True, disable=not progress
+        ) as bar:
+            for number, table, ids in part.left():
+                part.copy(number, table, ids, source)
+                bar.update(len(ids))
+        _finish(part)
 
 
-def _copy(part: Part, source: Source, *, progress: bool) -> None:
-    with tqdm(desc="snapshot", unit="row", unit_scale=True, disable=not progress) as bar:
-        for number, table, ids in part.left():
-            bar.update(part.copy(number, table, ids, source))
+def _request(reach: Reach, source: Source) -> dict[str, Any]:
+    """Return what a snapshot that was begun must be of, to be gone on with."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "library_version": version("ecephys_dal"),
+        "source": shown(source.database.url.set(username=None)),
+        "source_of": source.noted.get("digests", {}),
+        "filter": {"type": type(reach.spec).__name__, "fields": reach.spec.to_dict()},
+        "hidden": reach.hidden,
+        "lacking": source.lacking,
+    }
 
 
 def _finish(part: Part) -> None:
     """Note what came, and take away what was only needed to make it."""
     driver = part.driver
-    tables = sorted(inspect(part.connection).get_table_names())
-    digests = {
-        name: digest_of(driver, name)
-        for name in tables
-        if not name.startswith(("ecephys_dal_", "alembic_"))
-    }
-    part.connection.rollback()
+    names = [
+        name for name in part.table_names() if not name.startswith(("ecephys_dal_", "alembic"))
+    ]
+    digests = {name: digest_of(driver, name) for name in names}
     dangling = len(driver.execute("PRAGMA foreign_key_check").fetchall())
     (revision,) = driver.execute("SELECT version_num FROM alembic_version").fetchone()
     with part.transaction():
+        driver.execute("DROP TABLE ecephys_dal_left")
         part.note(
             created_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
             schema_revision=revision,
@@ -110,5 +143,24 @@ def _finish(part: Part) -> None:
             rows={name: n for name, (n, _) in digests.items()},
             digests={name: digest for name, (_, digest) in digests.items()},
         )
-        driver.execute("DROP TABLE ecephys_dal_left")
     driver.execute("VACUUM")
+
+
+def _rename(part: Path, path: Path) -> None:
+    part.replace(path)
+    folder = os.open(path.absolute().parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _fetch(path: Path, client: ArtifactClient) -> None:
+    reports = fetch(path, client)
+    errors = [report.error for report in reports if report.error is not None]
+    if errors:
+        raise ArtifactError(
+            f"{path} is whole, but {len(errors)} of its {len(reports)} files could not be fetched;"
+            f" ecephys_dal.snapshot.fetch goes on with them. The first: {errors[0]}",
+            url=errors[0].url,
+        ) from errors[0]

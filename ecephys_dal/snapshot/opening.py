@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, make_url
 from typing_extensions import override
 
-from ecephys_dal.config import DatabaseSettings
 from ecephys_dal.database import Database, cover
 from ecephys_dal.snapshot.coverage import Coverage
 from ecephys_dal.snapshot.description import noted_in, uri_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from ecephys_dal.config import DatabaseSettings
 
 __all__ = ["SnapshotDatabase", "source_of"]
 

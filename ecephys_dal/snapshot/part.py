@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import sqlite3
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,13 @@ from ecephys_dal.snapshot.closure import key_of, pieces_of
 from ecephys_dal.snapshot.lacking import drop_lacking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection, Table
 
-    from ecephys_dal.snapshot.closure import Ids, Source
+    from ecephys_dal.snapshot.closure import Ids
+    from ecephys_dal.snapshot.source import Source
 
 __all__ = ["Part"]
 
@@ -63,9 +65,10 @@ class Part:
                 # The lock is held until the connection is closed, by whatever.
                 part.driver.execute("PRAGMA locking_mode = EXCLUSIVE")
                 part.driver.execute("BEGIN EXCLUSIVE").execute("COMMIT")
-            except part.driver.OperationalError as error:
+            except sqlite3.DatabaseError as error:
                 raise ConfigurationError(
-                    f"{path} is in use: another process makes this snapshot; wait for it ({error})"
+                    f"{path} can't be used: {error}; if another process makes this snapshot, wait"
+                    " for it, else remove that file"
                 ) from error
             # Rows come table by table; whether all that they refer to is there is asked at the end.
             part.driver.execute("PRAGMA foreign_keys = OFF")
@@ -79,11 +82,22 @@ class Part:
     @property
     def noted(self) -> dict[str, Any]:
         """What is known of the snapshot; nothing if it was not planned to its end."""
-        found = self.driver.execute(
-            "SELECT count(*) FROM sqlite_master WHERE name = 'ecephys_dal_snapshot'"
-        ).fetchone()
-        rows = self.driver.execute("SELECT * FROM ecephys_dal_snapshot") if found[0] else ()
+        if "ecephys_dal_snapshot" not in self.table_names():
+            return {}
+        rows = self.driver.execute("SELECT name, value FROM ecephys_dal_snapshot")
         return {name: json.loads(value) for name, value in rows}
+
+    def table_names(self) -> list[str]:
+        """Return the names of all tables, sorted."""
+        query = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+        return [name for (name,) in self.driver.execute(query)]
+
+    def clear(self) -> None:
+        """Begin anew."""
+        if names := self.table_names():
+            for name in names:
+                self.driver.execute(f"DROP TABLE {name}")
+            self.driver.execute("VACUUM")
 
     def make_schema(self, source: Source) -> None:
         """Make the tables, without those and without the columns that the source lacks."""
@@ -107,15 +121,25 @@ class Part:
     def plan(self, wanted: dict[Table, Ids]) -> None:
         """Note which rows are to come."""
         ordered = [one for one in Base.metadata.sorted_tables if one in wanted]
-        rows = [(one.name, np.array(ids, dtype=np.int64).tobytes()) for one in ordered for ids in pieces_of(wanted[one], _ROWS)]
+        rows = [
+            (one.name, np.array(ids, dtype=np.int64).tobytes())
+            for one in ordered
+            for ids in pieces_of(wanted[one], _ROWS)
+        ]
         self.driver.executemany(
             "INSERT INTO ecephys_dal_left (table_name, ids) VALUES (?, ?)", rows
         )
 
-    def absent(self, kind: str, table_name: str, ids: Ids) -> None:
-        """Note records that are known not to come."""
-        rows = [(kind, table_name, record_id) for record_id in ids.tolist()]
+    def absent(self, rows: Iterable[tuple[str, str, int]]) -> None:
+        """Note records that do not come: how they are known not to, their tables, their ids."""
         self.driver.executemany("INSERT OR IGNORE INTO ecephys_dal_absent VALUES (?, ?, ?)", rows)
+
+    @property
+    def rows_left(self) -> int:
+        """How many rows are left to copy."""
+        query = "SELECT coalesce(sum(length(ids)), 0) / 8 FROM ecephys_dal_left"
+        n_rows: int = self.driver.execute(query).fetchone()[0]
+        return n_rows
 
     def left(self) -> Iterator[tuple[int, Table, list[int]]]:
         """Yield what is left to copy."""

@@ -10,7 +10,6 @@ from ecephys_dal.models import (
     EcephysProbe,
     EcephysSession,
     EcephysUnit,
-    EcephysUnitMetricBundle,
 )
 from ecephys_dal.repositories import (
     ChannelRepository,

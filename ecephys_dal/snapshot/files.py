@@ -1,0 +1,171 @@
+"""The files of a snapshot: fetched into a folder beside it, and served from there, verified."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecephys_dal.artifacts import Artifact, locate
+from ecephys_dal.artifacts.local import check_content, local_pieces
+from ecephys_dal.artifacts.manifest import Manifest, sha256_of
+from ecephys_dal.artifacts.refusals import corrupt
+from ecephys_dal.errors import ArtifactNotFoundError, ConfigurationError, nearest_name
+from ecephys_dal.repositories import ProbeLfpRepository, SessionNwbRepository, TemplateRepository
+from ecephys_dal.snapshot.opening import SnapshotDatabase
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from ecephys_dal.artifacts import ArtifactClient, DownloadReport
+    from ecephys_dal.repositories import Repository
+
+__all__ = ["KINDS", "SnapshotFiles", "fetch", "folder_of"]
+
+_CHUNK = 256 * 1024
+_REPOSITORIES: dict[str, type[Repository[Any, Any]]] = {
+    "nwb": SessionNwbRepository,
+    "lfp": ProbeLfpRepository,
+    "templates": TemplateRepository,
+}
+KINDS = tuple(_REPOSITORIES)
+
+
+def folder_of(path: str | Path) -> Path:
+    """Return the folder of the files of a snapshot, ``<path>.artifacts`` beside it."""
+    return Path(path).with_name(f"{Path(path).name}.artifacts")
+
+
+def fetch(
+    path: str | Path,
+    client: ArtifactClient,
+    *,
+    kinds: Collection[str] = KINDS,
+    folder: str | Path | None = None,
+) -> list[DownloadReport]:
+    """Fetch the files of a snapshot into a folder, several at once; what is there stays there.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of the snapshot.
+    client : ArtifactClient
+        Fetches them.
+    kinds : collection of {"nwb", "lfp", "templates"}
+        The NWB files of sessions, the LFP files of probes, the stimulus templates.
+    folder : str or Path, optional
+        Where to; ``<path>.artifacts`` without it. Its manifest ``.artifacts.jsonl`` notes the size
+        and the SHA-256 of each file when it was first seen.
+
+    Returns
+    -------
+    list of DownloadReport
+        One a file. One that could not be had has an ``error``; call again to go on.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such kind.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            near = nearest_name(kind, KINDS)
+            raise ConfigurationError(f"kinds: {kind!r} is none; did you mean {near!r}?")
+    with SnapshotDatabase(path) as database:
+        tables = [_REPOSITORIES[kind](database) for kind in kinds]
+        records = [one for table in tables for one in table.entities(options=table.to_locate)]
+    files = {located.id: located for located in map(locate, records)}
+    return client.download_many(files.values(), folder or folder_of(path))
+
+
+class SnapshotFiles:
+    """Serves the files of a snapshot from their folder, without a network.
+
+    It stands where an `ArtifactClient` stands, as ``app_engine`` of the facade.
+
+    Parameters
+    ----------
+    folder : str or Path
+        As `fetch` filled it.
+
+    Notes
+    -----
+    The SHA-256 of a file is compared with the manifest before its first byte is given, and again
+    only if the file was touched since.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._verified: dict[str, tuple[int, int]] = {}
+
+    def stream(self, route: str) -> Iterable[bytes]:
+        """Return the bytes of a file, to iterate over.
+
+        Parameters
+        ----------
+        route : Artifact
+            As `locate` makes it.
+
+        Raises
+        ------
+        ArtifactNotFoundError
+            If it was not fetched.
+        ArtifactCorruptError
+            If it is not what was fetched.
+        """
+        path = self.path_of(route)
+        return local_pieces(path, str(path), _CHUNK)
+
+    def path_of(self, artifact: str) -> Path:
+        """Return where a file is, verified, for tools that open files in place.
+
+        Parameters
+        ----------
+        artifact : Artifact
+            As `locate` makes it.
+
+        Raises
+        ------
+        ArtifactNotFoundError
+            If it was not fetched.
+        ArtifactCorruptError
+            If it is not what was fetched.
+        """
+        wanted = Artifact.of(artifact)
+        path = self._place(wanted)
+        if not path.is_file():
+            raise ArtifactNotFoundError(
+                f"{path} is not there: the file {wanted.id} was not fetched with the snapshot;"
+                " ecephys_dal.snapshot.fetch does that",
+                url=str(wanted),
+            )
+        self._verify(path, wanted)
+        return path
+
+    def _place(self, artifact: Artifact) -> Path:
+        if artifact.id is None or not artifact.filename:
+            raise ArtifactNotFoundError(
+                f"{artifact} has no id and filename to be found by in {self.folder}",
+                url=str(artifact),
+            )
+        return self.folder / f"{artifact.id}_{Path(artifact.filename).name}"
+
+    def _verify(self, path: Path, artifact: Artifact) -> None:
+        found = path.stat()
+        state = found.st_size, found.st_mtime_ns
+        if self._verified.get(path.name) == state:
+            return
+        record = Manifest(self.folder).of(path.name)
+        if record is None or record.sha256 is None:
+            check_content(path, artifact)
+        elif record.size != found.st_size:
+            raise corrupt(str(path), "number of bytes", record.size, found.st_size)
+        elif (digest := sha256_of(path)) != record.sha256:
+            raise corrupt(str(path), "SHA-256", record.sha256, digest)
+        self._verified[path.name] = state
+
+    def reachable(self, artifacts: Iterable[str]) -> list[bool]:
+        """Tell of each file whether it was fetched."""
+        return [self._place(one).is_file() for one in map(Artifact.of, artifacts)]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.folder)!r})"
