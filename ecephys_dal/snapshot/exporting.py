@@ -1,0 +1,103 @@
+"""The five public tables as files for other tools."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from ecephys_dal.errors import ConfigurationError, nearest_name
+from ecephys_dal.filters import SessionFilter
+from ecephys_dal.frames.arrow import need_arrow
+from ecephys_dal.snapshot.opening import source_of
+from ecephys_dal.snapshot.reach import Reach
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from sqlalchemy import URL, Engine
+
+    from ecephys_dal.database import Database
+    from ecephys_dal.filters import Filter
+
+__all__ = ["FORMATS", "export"]
+
+FORMATS = ("parquet", "csv")
+SCHEMAS = "schemas.json"
+_NAMES = ("sessions", "probes", "channels", "units", "unit_analysis_metrics")
+
+
+def export(
+    source: Database | str | Path | URL | Engine,
+    folder: str | Path,
+    spec: Filter | None = None,
+    *,
+    format: str = "parquet",  # noqa: A002 - as pandas and DuckDB call it
+    progress: bool = True,
+) -> dict[str, Path]:
+    """Write what a filter reaches of the five public tables; needs the ``arrow`` extra.
+
+    Parameters
+    ----------
+    source : Database, str, Path, URL or Engine
+        What to read; a text without ``://``, or a Path, is a snapshot.
+    folder : str or Path
+        Where to; it is made if need be, and older files of the same names are replaced.
+    spec : Filter, optional
+        As for `create`.
+    format : {"parquet", "csv"}
+        What to write.
+    progress : bool
+        Show a bar on stderr.
+
+    Returns
+    -------
+    dict of str to Path
+        The file of each table: ``sessions``, ``probes``, ``channels``, ``units`` and
+        ``unit_analysis_metrics``. Beside them ``schemas.json`` declares the type of each column, as
+        Arrow calls it; Parquet files hold that themselves.
+
+    Raises
+    ------
+    ConfigurationError
+        If the format is unknown, or pyarrow is not installed.
+    InvalidFilterError
+        If the spec is of another table.
+    BeyondSnapshotError
+        If the source is a snapshot that can't answer for the filter.
+    """
+    need_arrow()
+    if format not in FORMATS:
+        near = nearest_name(format, FORMATS)
+        raise ConfigurationError(f"format={format!r} is unknown; did you mean {near!r}?")
+    reach = Reach(source_of(source), SessionFilter() if spec is None else spec, hidden=False)
+    reach.check()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written, schemas = {}, {}
+    for level, name in enumerate(tqdm(_NAMES, "export", unit="table", disable=not progress)):
+        table = reach.repository(level).arrow(where=reach.where(level))
+        written[name] = _write(table, folder / f"{name}.{format}")
+        schemas[name] = {field.name: str(field.type) for field in table.schema}
+    _replace(folder / SCHEMAS, json.dumps(schemas, indent=2).encode())
+    return written
+
+
+def _write(table: pa.Table, path: Path) -> Path:
+    part = path.with_name(f"{path.name}.part")
+    if path.suffix == ".csv":
+        from pyarrow import csv  # noqa: PLC0415 - of an extra
+
+        csv.write_csv(table, part)
+    else:
+        from pyarrow import parquet  # noqa: PLC0415
+
+        parquet.write_table(table, part)
+    return part.replace(path)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)

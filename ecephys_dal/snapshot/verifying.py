@@ -1,0 +1,129 @@
+"""Is a snapshot still what it was when it was made?"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecephys_dal.artifacts.manifest import Manifest, sha256_of
+from ecephys_dal.display import html_table
+from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.snapshot.description import connected, noted_in
+from ecephys_dal.snapshot.digests import checksum_of, digest_of, sealed_checksum
+from ecephys_dal.snapshot.files import folder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Verification", "verify"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What came of the check of a snapshot.
+
+    Attributes
+    ----------
+    path : str
+        Of the snapshot.
+    checked : tuple of str
+        What was compared with what was noted when it was made.
+    problems : tuple of str
+        What is different now.
+    """
+
+    path: str
+    checked: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Nothing is different."""
+        return not self.problems
+
+    @property
+    def _summary(self) -> str:
+        n = len(self.problems)
+        found = "as it was made" if self.ok else f"{n} problem{'s' if n > 1 else ''}"
+        return f"{self.path}: {found}; checked: {', '.join(self.checked)}"
+
+    def __str__(self) -> str:
+        return "\n".join([self._summary, *(f"  {problem}" for problem in self.problems)])
+
+    def _repr_html_(self) -> str:
+        problems = html_table(("problem",), [(one,) for one in self.problems])
+        return f"<p>{escape(self._summary)}</p>{'' if self.ok else problems}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes, as values that JSON can hold."""
+        lists = {name: list(v) for name, v in asdict(self).items() if isinstance(v, tuple)}
+        return {"path": self.path, "ok": self.ok, **lists}
+
+
+def verify(path: str | Path, *, artifacts: bool = True) -> Verification:
+    """Compare a snapshot with what was noted when it was made: every byte, and every row.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of the snapshot.
+    artifacts : bool
+        Read the files in ``<path>.artifacts`` too, and compare their SHA-256 with the manifest.
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    DatabaseUnavailableError
+        If there is no such file.
+
+    Notes
+    -----
+    It finds what a disk or a transfer has changed. It does not find what somebody has changed on
+    purpose, digests and all.
+    """
+    path = Path(path)
+    connected(path).close()  # or there is none
+    checked, problems = ["the checksum of the file"], []
+    if checksum_of(path) != sealed_checksum(path):
+        problems.append("the checksum of the file differs: bytes of it were changed")
+    try:
+        noted = noted_in(path)
+        checked.append(f"{len(noted['digests'])} tables")
+        problems += _table_problems(path, noted)
+    except (ConfigurationError, LookupError, ValueError) as error:
+        problems.append(f"what it says of itself can't be read: {error}")
+    if artifacts and folder_of(path).is_dir():
+        checked.append(f"the files in {folder_of(path)}")
+        problems += _file_problems(folder_of(path))
+    return Verification(path=str(path), checked=tuple(checked), problems=tuple(problems))
+
+
+def _table_problems(path: Path, noted: dict[str, Any]) -> Iterator[str]:
+    with closing(connected(path)) as connection:
+        for table, expected in noted["digests"].items():
+            try:
+                n_rows, digest = digest_of(connection, table)
+            except (sqlite3.DatabaseError, ValueError) as error:
+                yield f"{table} can't be read: {error}"
+                continue
+            if n_rows != noted["rows"][table]:
+                yield f"{table} has {n_rows} rows, not {noted['rows'][table]}"
+            elif digest != expected:
+                yield f"the rows of {table} differ: SHA-256 {digest}, not {expected}"
+
+
+def _file_problems(folder: Path) -> Iterator[str]:
+    manifest = Manifest(folder)
+    for path in sorted(folder.iterdir()):
+        record = None if path.name.startswith(".") else manifest.of(path.name)
+        if record is None or record.sha256 is None:
+            continue
+        if path.stat().st_size != record.size or sha256_of(path) != record.sha256:
+            yield f"{path} is not what was fetched; remove it, and fetch it again"
