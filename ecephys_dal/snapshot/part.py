@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Column, Connection, Table
 
     from ecephys_dal.snapshot.closure import Ids
     from ecephys_dal.snapshot.source import Source
@@ -155,15 +155,20 @@ class Part:
         # JSON is copied letter by letter.
         reads = [cast(one, Text) if isinstance(one.type, JSON) else one for one in columns]
         rows = source.rows(select(*reads).where(*among(key_of(of), ids)).order_by(key_of(of)))
-        types = [Text() if isinstance(one.type, JSON) else one.type for one in columns]
         names = [one.name for one in columns]
-        target = table(of.name, *map(column, names, types))
+        target = table(of.name, *map(_column_kept, columns))
         with self.connection.begin():
             if rows:
                 values = [dict(zip(names, map(_kept, row), strict=True)) for row in rows]
                 self.connection.execute(insert(target), values)
             self.driver.execute("DELETE FROM ecephys_dal_left WHERE number = ?", (number,))
         return len(rows)
+
+
+def _column_kept(of: Column[Any]) -> Any:
+    """Return a column that takes moments as SQLite has them, and all else as it comes."""
+    is_moment = not isinstance(of.type, JSON) and issubclass(of.type.python_type, dt.date)
+    return column(of.name, of.type if is_moment else None)
 
 
 def _kept(value: Any) -> Any:
