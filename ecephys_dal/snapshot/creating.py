@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import URL
 from tqdm import tqdm
 
 from ecephys_dal.database import shown
@@ -23,7 +24,7 @@ from ecephys_dal.snapshot.reach import Reach
 from ecephys_dal.snapshot.source import Source
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import Engine
 
     from ecephys_dal.artifacts import ArtifactClient
     from ecephys_dal.database import Database
@@ -117,12 +118,18 @@ def _request(reach: Reach, source: Source) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
         "library_version": version("ecephys_dal"),
-        "source": shown(source.database.url.set(username=None)),
+        "source": _place(source.database.url),
         "source_of": source.noted.get("digests", {}),
         "filter": {"type": type(reach.spec).__name__, "fields": reach.spec.to_dict()},
         "hidden": reach.hidden,
         "lacking": source.lacking,
     }
+
+
+def _place(url: URL) -> str:
+    """Return what names a database, without who reads it."""
+    place = URL.create(url.drivername, None, None, url.host, url.port, url.database)
+    return shown(place)
 
 
 def _finish(part: Part) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from sqlalchemy import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +39,9 @@ def drop_lacking(connection: Connection, lacking: Iterable[str]) -> None:
         else:
             operations.drop_table(table)
     for table, names in columns.items():
+        for index in inspect(connection).get_indexes(table):
+            if set(names).intersection(index["column_names"]):
+                operations.drop_index(index["name"] or "", table)
         with operations.batch_alter_table(table, recreate="always") as batch:
             for name in names:
                 batch.drop_column(name)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL
 from typing_extensions import override
 
 from ecephys_dal.database import Database, cover
@@ -44,7 +45,9 @@ class SnapshotDatabase(Database):
     def __init__(self, path: str | Path, *, settings: DatabaseSettings | None = None) -> None:
         self.noted = noted_in(path)
         self.path = Path(path).absolute()
-        url = make_url(f"sqlite:///{uri_of(path)}&uri=true")
+        name, _, options = uri_of(path).partition("?")
+        query = {**dict(parse_qsl(options)), "uri": "true"}
+        url = URL.create("sqlite", database=name, query=query)
         super().__init__(url, settings=settings)
 
     @property

@@ -62,6 +62,7 @@ class Part:
         with Database(url, owned=True) as database, database.engine.connect() as connection:
             part = cls(connection)
             try:
+                part.driver.execute("PRAGMA busy_timeout = 0")
                 # The lock is held until the connection is closed, by whatever.
                 part.driver.execute("PRAGMA locking_mode = EXCLUSIVE")
                 part.driver.execute("BEGIN EXCLUSIVE").execute("COMMIT")
@@ -70,6 +71,8 @@ class Part:
                     f"{path} can't be used: {error}; if another process makes this snapshot, wait"
                     " for it, else remove that file"
                 ) from error
+            if not path.exists():  # it has just got its final name, and must not be touched
+                raise ConfigurationError(f"{path} was finished by another process just now")
             # Rows come table by table; whether all that they refer to is there is asked at the end.
             part.driver.execute("PRAGMA foreign_keys = OFF")
             yield part

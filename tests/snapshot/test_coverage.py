@@ -130,11 +130,11 @@ def test_the_message_names_what_is_not_there_and_what_to_do(
     [
         lambda api, other: api.get_probes(session_ids=[other]),
         lambda api, other: api.get_unit_analysis_metrics(ecephys_session_ids=[other]),
-        lambda api, other: api.get_unit_analysis_metrics(session_types=["no such type"]),
+        lambda api, _: api.get_unit_analysis_metrics(session_types=["no such type"]),
         lambda api, other: api.get_session_data(other),
         lambda api, other: api.list_files(session_id=other),
         lambda api, other: api.locate(session_id=other, type="EcephysNwb"),
-        lambda api, other: api.get_file(NOBODY),
+        lambda api, _: api.get_file(NOBODY),
         lambda api, other: api.why(session_id=other),
         lambda api, other: api.explain(SessionFilter(session_ids=[other])),
     ],
