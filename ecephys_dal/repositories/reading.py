@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import Session, scoped_session
 
 from ecephys_dal.database import Bulk, Database, Question, coverage_of, shown, translated_errors
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Connection, Engine, Select
 
+    from ecephys_dal.database import Covers
     from ecephys_dal.filters import Filter
     from ecephys_dal.frames import Piece
     from ecephys_dal.models import Base
@@ -82,19 +84,26 @@ class Reader:
         return db.engine if isinstance(db, Database) else db.get_bind(self._model)
 
     @property
+    def _coverage(self) -> Covers | None:
+        try:
+            return coverage_of(self._bind)
+        except UnboundExecutionError:  # a session without a database can still write statements
+            return None
+
+    @property
     def shown(self) -> str:
         """The URL of what is read, without credentials."""
         return shown(self._bind.engine.url)
 
     def check(self, spec: Filter) -> None:
         """Raise a `BeyondSnapshotError` if a snapshot is read that can't answer for this."""
-        if (coverage := coverage_of(self._bind)) is not None:
+        if (coverage := self._coverage) is not None:
             with self.connection() as connection:
                 coverage.check(connection, self._model, spec)
 
     def check_record(self, record_id: int) -> None:
         """Raise a `BeyondSnapshotError` if a snapshot is read that can't tell of this record."""
-        if (coverage := coverage_of(self._bind)) is not None:
+        if (coverage := self._coverage) is not None:
             with self.connection() as connection:
                 coverage.check_record(connection, self._model, record_id)
 

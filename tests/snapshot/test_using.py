@@ -162,8 +162,10 @@ def test_two_releases_are_compared(
         units = UnitRepository(owned).ids(UnitFilter(session_ids=ids.session_ids))
         with owned.connection() as connection:
             for statement in (
-                ("UPDATE ecephys_sessions SET workflow_state = 'failed'"
-                f" WHERE id = {ids.session_ids[0]}"),
+                (
+                    "UPDATE ecephys_sessions SET workflow_state = 'failed'"
+                    f" WHERE id = {ids.session_ids[0]}"
+                ),
                 f"UPDATE ecephys_units SET snr = NULL WHERE id = {units[-1]}",
             ):
                 connection.execute(text(statement))
