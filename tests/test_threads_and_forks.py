@@ -36,6 +36,15 @@ class Routes:
         return [route.encode()]
 
 
+@pytest.fixture(autouse=True)
+def what_other_tests_left() -> Iterator[None]:
+    """Keep it from the garbage collector of forked processes, which would copy every page of it."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="module", params=ROUTES)
 def served(
     request: pytest.FixtureRequest, filled: Callable[[str], tuple[str, SyntheticLims]]
