@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from ecephys_dal.snapshot.part import Part
 from ecephys_dal.snapshot.planning import plan
 from ecephys_dal.snapshot.reach import Reach
 from ecephys_dal.snapshot.source import Source
+from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -117,7 +117,7 @@ def _request(reach: Reach, source: Source) -> dict[str, Any]:
     """Return what a snapshot that was begun must be of, to be gone on with."""
     return {
         "format_version": FORMAT_VERSION,
-        "library_version": version("ecephys_dal"),
+        "library_version": __version__,
         "source": _place(source.database.url),
         "source_of": source.noted.get("digests", {}),
         "filter": {"type": type(reach.spec).__name__, "fields": reach.spec.to_dict()},

@@ -89,7 +89,7 @@ def _write(table: pa.Table, path: Path) -> Path:
     if path.suffix == ".csv":
         from pyarrow import csv  # noqa: PLC0415 - of an extra
 
-        csv.write_csv(table, part)
+        csv.write_csv(table.combine_chunks(), part)  # some versions repeat the header
     else:
         from pyarrow import parquet  # noqa: PLC0415
 

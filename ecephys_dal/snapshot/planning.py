@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from ecephys_dal.snapshot.closure import Closure
 from ecephys_dal.snapshot.coverage import MISSING, SILENT, Coverage
 from ecephys_dal.snapshot.description import FORMAT_VERSION
 from ecephys_dal.snapshot.reach import FIELDS, PUBLIC
+from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ def plan(part: Part, reach: Reach, source: Source, *, request: Mapping[str, Any]
         _note_absent(part, reach, source, closure)
         part.note(
             format_version=FORMAT_VERSION,
-            library_version=version("ecephys_dal"),
+            library_version=__version__,
             request=request,
             coverage=coverage.to_dict(),
             filters=[*source.noted.get("filters", ()), request["filter"]],
