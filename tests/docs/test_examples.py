@@ -11,11 +11,14 @@ import subprocess
 import sys
 import warnings
 from contextlib import nullcontext
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from documentation import PAGES, ROOT, Block, blocks, name_of
+
+from ecephys_dal import Database, EcephysProjectLimsApi
 
 WRITTEN_URL = "sqlite:///lims.db"
 # Pages about what needs an extra that old versions of pandas have no part in.
@@ -53,11 +56,19 @@ def url_of(request: pytest.FixtureRequest, filled, fresh_url):
     return choose
 
 
+def close_all(namespace: dict[str, object]) -> None:
+    """Close what a page leaves open, which else some later test would be blamed for."""
+    for left in namespace.values():
+        if isinstance(left, (Database, EcephysProjectLimsApi)):
+            left.close()
+
+
 @pytest.mark.parametrize("page", PYTHON_PAGES, ids=name_of)
-def test_the_python_of_a_page_is_a_script_that_runs(page, url_of, tmp_path, monkeypatch):
+def test_the_python_of_a_page_is_a_script_that_runs(page, url_of, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
     url = url_of(page.read_text(encoding="utf-8"))
     namespace: dict[str, object] = {"__name__": page.stem}
+    request.addfinalizer(partial(close_all, namespace))
     for block in runnable(page):
         # Blank lines before it, so that a traceback tells the line of the page.
         text = "\n" * (block.line - 1) + block.text.replace(WRITTEN_URL, url)

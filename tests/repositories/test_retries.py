@@ -39,7 +39,10 @@ from ..proxy import Proxy
 from .test_contract import REPOSITORIES
 
 SETTINGS = DatabaseSettings(retries=6, backoff=0.02)
-BULK = pytest.mark.parametrize("bulk", [True, False], ids=["bulk", "rows"])
+HAS_ARROW = find_spec("pyarrow") is not None and find_spec("adbc_driver_postgresql") is not None
+ROUTES = {"bulk": True, "rows": False} if HAS_ARROW else {"rows": False}
+BULK = pytest.mark.parametrize("bulk", ROUTES.values(), ids=ROUTES.keys())
+OUTPUTS = ["frame", "ids", "count", "entities", "partitions", *["arrow"] * HAS_ARROW]
 # Each row takes its time, so that there is a middle of an answer; ``void`` is never NULL.
 SLOWLY = func.pg_sleep(0.003).is_not(None)
 
@@ -125,7 +128,7 @@ def ended_once(database: Database, signal: str = "pg_terminate_backend") -> Iter
 
 
 @BULK
-@pytest.mark.parametrize("output", ["frame", "arrow", "ids", "count", "entities", "partitions"])
+@pytest.mark.parametrize("output", OUTPUTS)
 def test_what_was_ended_in_the_middle_is_asked_again(url: str, output: str, bulk: bool) -> None:
     with named(url, bulk=bulk) as database:
         units = UnitRepository(database)
@@ -405,7 +408,7 @@ def test_chunks_need_no_transaction_of_the_callers(url: str) -> None:
     engine.dispose()
 
 
-if find_spec("dask") is not None:
+if HAS_ARROW and find_spec("dask") is not None:
 
     def test_a_part_of_dasks_waits_for_a_server_that_has_answered(url: str) -> None:
         with Proxy(url) as proxy, named(str_of(proxy)) as database:
