@@ -12,7 +12,7 @@ from ecephys_dal.artifacts import (
     AsyncArtifactClient,
     locate,
 )
-from ecephys_dal.config import DbCredentials
+from ecephys_dal.config import DatabaseSettings, DbCredentials
 from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.facade.files import FileMethods
@@ -112,6 +112,7 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
         asynchronous: bool = False,
         *,
         without_rules: Names = None,
+        progress: bool | None = None,
     ) -> Self:
         """Connect to LIMS at the Allen Institute.
 
@@ -127,6 +128,9 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
             Fetch files without blocking the event loop.
         without_rules : collection of str
             Names of visibility rules that shall hide nothing, as `ecephys_dal.rules` lists them.
+        progress : bool, optional
+            Show bars on stderr, for long reads and for files, as `DatabaseSettings` and
+            `ArtifactSettings` have it; what they say without it.
 
         Returns
         -------
@@ -147,9 +151,10 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
             else DbCredentials.of(lims_credentials)
         )
         client = AsyncArtifactClient if asynchronous else ArtifactClient
+        told = _told(progress)
         return cls(
-            Database.from_credentials(credentials),
-            client(ArtifactSettings.of(app_kwargs or {})),
+            Database.from_credentials(credentials, settings=DatabaseSettings.from_env(**told)),
+            client(ArtifactSettings.of({**told, **(app_kwargs or {})})),
             without_rules=without_rules,
         )
 
@@ -160,6 +165,7 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
         *,
         artifacts: str | Path | Streams | None = None,
         without_rules: Names = None,
+        progress: bool | None = None,
     ) -> Self:
         """Open a snapshot, which answers as the LIMS that it was made of, without a network.
 
@@ -173,6 +179,8 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
         without_rules : collection of str
             Names of visibility rules that shall hide nothing; rows that they hid when the snapshot
             was made are not there.
+        progress : bool, optional
+            As for `default`.
 
         Returns
         -------
@@ -187,7 +195,8 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
         """
         streams = callable(getattr(artifacts, "stream", None))
         files: Any = artifacts if streams else SnapshotFiles(artifacts or folder_of(path))  # type: ignore[arg-type]
-        return cls(SnapshotDatabase(path), files, without_rules=without_rules)
+        database = SnapshotDatabase(path, settings=DatabaseSettings.from_env(**_told(progress)))
+        return cls(database, files, without_rules=without_rules)
 
     def close(self) -> None:
         """Close the connections to the database and to the web application."""
@@ -298,3 +307,7 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
         record = asking.one(spec, options=asking.to_locate)
         stream: Iterable[bytes] = self.app_engine.stream(locate(record))
         return stream
+
+
+def _told(progress: bool | None) -> dict[str, bool]:
+    return {} if progress is None else {"progress": progress}
