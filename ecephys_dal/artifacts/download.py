@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from ecephys_dal.artifacts.client import ArtifactClient
     from ecephys_dal.artifacts.fetch import Fetch
     from ecephys_dal.artifacts.interruption import Interruption
-    from ecephys_dal.artifacts.progress import Bar
     from ecephys_dal.artifacts.report import Source
     from ecephys_dal.artifacts.transfer import Transfer
+    from ecephys_dal.bars import Bar
 
 __all__ = ["Download"]
 

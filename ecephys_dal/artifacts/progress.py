@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from tqdm.auto import tqdm
+from ecephys_dal.bars import Bar, make_bar
 
 if TYPE_CHECKING:
     from ecephys_dal.artifacts.locate import Artifact
     from ecephys_dal.artifacts.settings import ArtifactSettings
 
-__all__ = ["Bar", "bar_of", "bar_of_all"]
-
-
-class Bar(Protocol):
-    """What is needed of a bar of tqdm."""
-
-    total: float | None
-    n: float
-
-    def update(self, n: float | None = 1) -> bool | None:
-        """Go on by so much."""
+__all__ = ["bar_of", "bar_of_all"]
 
 
 class _NoBar:
@@ -40,7 +30,7 @@ def bar_of(
     """Return the bar of one file, in bytes; it stays on the screen, or goes when it is full."""
     if not settings.progress:
         return nullcontext(_NoBar())
-    bar: AbstractContextManager[Bar] = tqdm(
+    bar: AbstractContextManager[Bar] = make_bar(
         total=artifact.size,
         unit="B",
         unit_scale=True,
@@ -54,5 +44,5 @@ def bar_of_all(settings: ArtifactSettings, n_files: int) -> AbstractContextManag
     """Return the bar of many files, in files."""
     if not settings.progress:
         return nullcontext(_NoBar())
-    bar: AbstractContextManager[Bar] = tqdm(total=n_files, unit="file", desc="Downloading")
+    bar: AbstractContextManager[Bar] = make_bar(total=n_files, unit="file", desc="Downloading")
     return bar

@@ -65,6 +65,9 @@ class DatabaseSettings:
         How often a read is tried again after the connection broke off; may be 0.
     backoff : float
         The longest wait before the first of them, doubled before each further one up to 30.
+    progress : bool, optional
+        Show on stderr how many rows have come, while a whole table is read for longer than a
+        second; with None in the main thread alone, if stderr is a terminal's or a notebook's.
 
     Raises
     ------
@@ -93,6 +96,7 @@ class DatabaseSettings:
     slow_query_seconds: float | None = 10
     retries: int = 5
     backoff: float = 0.2
+    progress: bool | None = None
 
     def __post_init__(self) -> None:
         for name, kind in _kinds().items():

@@ -7,7 +7,6 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Engine
-from sqlalchemy.orm import Session
 
 from ecephys_dal.config import (
     DatabaseSettings,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Connection
+    from sqlalchemy.orm import Session
     from typing_extensions import Self
 
 __all__ = ["Database"]
@@ -141,6 +141,8 @@ class Database:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Open an ORM session, which ends with the block; only an owned database is committed."""
+        from sqlalchemy.orm import Session  # noqa: PLC0415 - who reads tables alone needs none
+
         with self.connection() as connection, Session(connection, expire_on_commit=False) as db:
             yield db
             if self.owned:

@@ -8,14 +8,6 @@ from json import JSONDecodeError
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.exc import DataError, InternalError, NotSupportedError, ProgrammingError
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_exponential,
-    wait_random_exponential,
-)
 
 from ecephys_dal.database.translation import refused
 from ecephys_dal.errors import ConnectionLostError, SchemaMismatchError
@@ -24,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from tenacity import RetryCallState, Retrying
     from typing_extensions import Self
 
     from ecephys_dal.database.database import Database
@@ -119,6 +112,14 @@ class Question:
             ) from error.__cause__
 
     def _retrying(self, database: Database) -> Retrying:
+        from tenacity import (  # noqa: PLC0415 - where no connection breaks off, nothing waits
+            Retrying,
+            retry_if_exception_type,
+            stop_after_attempt,
+            wait_exponential,
+            wait_random_exponential,
+        )
+
         settings = database.settings
         half, longest = settings.backoff / 2, _LONGEST / 2  # the other half is left to chance
         return Retrying(

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ecephys_dal.artifacts import locate
+from ecephys_dal import repositories
 from ecephys_dal.errors import InvalidFilterError, nearest_name
 from ecephys_dal.filters import FileFilter, checked_id
-from ecephys_dal.frames import FrameColumn
-from ecephys_dal.models import WellKnownFile
-from ecephys_dal.repositories import FileRepository
-from ecephys_dal.repositories.files import ON_NO_OLDER_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,8 +16,9 @@ if TYPE_CHECKING:
     from ecephys_dal.artifacts import Artifact
     from ecephys_dal.database import Database
     from ecephys_dal.filters import Ids, Names
+    from ecephys_dal.models import Stimulus, WellKnownFile
 
-__all__ = ["FileMethods"]
+__all__ = ["FileMethods", "located"]
 
 
 class FileMethods:
@@ -96,11 +93,10 @@ class FileMethods:
             run_ids=_one_or_many("run_id", run_id, run_ids),
             types=types,
         )
-        files = FileRepository(self.postgres_engine).frame(spec)
+        files = repositories.FileRepository(self.postgres_engine).frame(spec)
         ask = getattr(self.app_engine, "reachable", None) if check else None
         answers: Sequence[bool | None] = ask(_listed(files)) if ask else [None] * len(files)
-        listed: DataFrame = files.assign(reachable=FrameColumn("reachable", bool).array(answers))
-        return listed
+        return _with_reachable(files, answers)
 
     def locate(
         self,
@@ -141,12 +137,12 @@ class FileMethods:
             run_ids=_one_or_many("run_id", run_id),
             types=[type],
         )
-        repository = FileRepository(self.postgres_engine)
-        where = ON_NO_OLDER_RUN if current else ()
+        repository = repositories.FileRepository(self.postgres_engine)
+        where = repositories.ON_NO_OLDER_RUN if current else ()
         found = repository.entities(spec, where=where, options=repository.to_locate)
         if not found:
             _check_type(type, repository.types())
-        return [locate(record) for record in found]
+        return [located(record) for record in found]
 
     def get_file(self, file_id: int) -> Iterable[bytes]:
         """Return any well-known file, as a stream of its bytes.
@@ -166,10 +162,20 @@ class FileMethods:
         RecordNotFoundError
             If there is no such record.
         """
-        files, wanted = FileRepository(self.postgres_engine), checked_id("file_id", file_id)
+        files, wanted = (
+            repositories.FileRepository(self.postgres_engine),
+            checked_id("file_id", file_id),
+        )
         record = files.get(wanted, options=files.to_locate)
-        stream: Iterable[bytes] = self.app_engine.stream(locate(record))
+        stream: Iterable[bytes] = self.app_engine.stream(located(record))
         return stream
+
+
+def located(record: WellKnownFile | Stimulus) -> Artifact:
+    """Return the file that a record is of."""
+    from ecephys_dal.artifacts import locate  # noqa: PLC0415 - requests takes its time
+
+    return locate(record)
 
 
 def _one_or_many(name: str, one: int | None, many: Ids = None) -> Ids:
@@ -182,9 +188,11 @@ def _one_or_many(name: str, one: int | None, many: Ids = None) -> Ids:
 
 def _listed(files: DataFrame) -> list[Artifact]:
     """Return the files of a table, without asking the database again."""
+    from ecephys_dal.models import WellKnownFile  # noqa: PLC0415 - so does SQLAlchemy's ORM
+
     columns = (files[name] for name in ("name", "storage_directory", "size"))
     return [
-        locate(
+        located(
             WellKnownFile(
                 id=int(file_id),
                 filename=_stored(name),
@@ -194,6 +202,13 @@ def _listed(files: DataFrame) -> list[Artifact]:
         )
         for file_id, name, folder, size in zip(files.index, *columns, strict=True)
     ]
+
+
+def _with_reachable(files: DataFrame, answers: Sequence[bool | None]) -> DataFrame:
+    from ecephys_dal.frames import FrameColumn  # noqa: PLC0415 - so does Arrow
+
+    listed: DataFrame = files.assign(reachable=FrameColumn("reachable", bool).array(answers))
+    return listed
 
 
 def _stored(value: Any) -> Any:

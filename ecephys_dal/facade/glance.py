@@ -5,10 +5,10 @@ from __future__ import annotations
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from ecephys_dal import repositories
 from ecephys_dal.database import is_in_memory
 from ecephys_dal.display import html_table
 from ecephys_dal.errors import EcephysDalError
-from ecephys_dal.repositories import SessionRepository
 
 if TYPE_CHECKING:
     from ecephys_dal.database import Database
@@ -47,8 +47,8 @@ class GlanceMethods:
         return seen[0] if seen else f"not known: the database did not answer in {_PATIENCE} s"
 
     def _count_sessions(self) -> str:
-        without = self.without_rules.intersection(SessionRepository.rule_names())
-        sessions = SessionRepository(self.postgres_engine, without_rules=without)
+        without = self.without_rules.intersection(repositories.SessionRepository.rule_names())
+        sessions = repositories.SessionRepository(self.postgres_engine, without_rules=without)
         try:
             return f"{sessions.count()} visible"
         except EcephysDalError as error:

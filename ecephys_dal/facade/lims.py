@@ -6,16 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from typing_extensions import override
 
-from ecephys_dal.artifacts import (
-    ArtifactClient,
-    ArtifactSettings,
-    AsyncArtifactClient,
-    locate,
-)
-from ecephys_dal.config import DbCredentials
+from ecephys_dal import repositories, snapshot
+from ecephys_dal.config import DatabaseSettings, DbCredentials
 from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
-from ecephys_dal.facade.files import FileMethods
+from ecephys_dal.facade.files import FileMethods, located
 from ecephys_dal.facade.glance import GlanceMethods
 from ecephys_dal.facade.interface import EcephysProjectApi
 from ecephys_dal.facade.reasons import ReasonMethods, checked_rules
@@ -32,19 +27,6 @@ from ecephys_dal.filters import (
     UnitMetricFilter,
     checked_id,
 )
-from ecephys_dal.repositories import (
-    ChannelRepository,
-    IsiExperimentRepository,
-    ProbeLfpRepository,
-    ProbeRepository,
-    Repository,
-    SessionNwbRepository,
-    SessionRepository,
-    TemplateRepository,
-    UnitMetricRepository,
-    UnitRepository,
-)
-from ecephys_dal.snapshot import SnapshotDatabase, SnapshotFiles, folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,6 +37,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ecephys_dal.filters import Day, Ids, Names
+    from ecephys_dal.repositories import Repository
 
 __all__ = ["EcephysProjectLimsApi", "Streams"]
 
@@ -112,6 +95,7 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
         asynchronous: bool = False,
         *,
         without_rules: Names = None,
+        progress: bool | None = None,
     ) -> Self:
         """Connect to LIMS at the Allen Institute.
 
@@ -127,6 +111,9 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
             Fetch files without blocking the event loop.
         without_rules : collection of str
             Names of visibility rules that shall hide nothing, as `ecephys_dal.rules` lists them.
+        progress : bool, optional
+            Show bars on stderr, for long reads and for files, as `DatabaseSettings` and
+            `ArtifactSettings` have it; what they say without it.
 
         Returns
         -------
@@ -139,6 +126,8 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
         TypeError
             If ``asynchronous`` is among ``app_kwargs``.
         """
+        from ecephys_dal import artifacts  # noqa: PLC0415 - requests takes its time
+
         if app_kwargs is not None and "asynchronous" in app_kwargs:
             raise TypeError("asynchronous is an argument of default(), not one of app_kwargs")
         credentials = (
@@ -146,10 +135,11 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
             if lims_credentials is None
             else DbCredentials.of(lims_credentials)
         )
-        client = AsyncArtifactClient if asynchronous else ArtifactClient
+        client = artifacts.AsyncArtifactClient if asynchronous else artifacts.ArtifactClient
+        told = _told(progress)
         return cls(
-            Database.from_credentials(credentials),
-            client(ArtifactSettings.of(app_kwargs or {})),
+            Database.from_credentials(credentials, settings=DatabaseSettings.from_env(**told)),
+            client(artifacts.ArtifactSettings.of({**told, **(app_kwargs or {})})),
             without_rules=without_rules,
         )
 
@@ -160,6 +150,7 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
         *,
         artifacts: str | Path | Streams | None = None,
         without_rules: Names = None,
+        progress: bool | None = None,
     ) -> Self:
         """Open a snapshot, which answers as the LIMS that it was made of, without a network.
 
@@ -173,6 +164,8 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
         without_rules : collection of str
             Names of visibility rules that shall hide nothing; rows that they hid when the snapshot
             was made are not there.
+        progress : bool, optional
+            As for `default`.
 
         Returns
         -------
@@ -185,9 +178,12 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
         ConfigurationError
             If it is no snapshot, or of a format version that can't be read.
         """
-        streams = callable(getattr(artifacts, "stream", None))
-        files: Any = artifacts if streams else SnapshotFiles(artifacts or folder_of(path))  # type: ignore[arg-type]
-        return cls(SnapshotDatabase(path), files, without_rules=without_rules)
+        files: Any = artifacts
+        if not callable(getattr(files, "stream", None)):
+            files = snapshot.SnapshotFiles(files or snapshot.folder_of(path))
+        settings = DatabaseSettings.from_env(**_told(progress))
+        database = snapshot.SnapshotDatabase(path, settings=settings)
+        return cls(database, files, without_rules=without_rules)
 
     def close(self) -> None:
         """Close the connections to the database and to the web application."""
@@ -209,14 +205,14 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
     @override
     def get_sessions(self, session_ids: Ids = None, published_at: Day = None) -> DataFrame:
         spec = SessionFilter(session_ids=session_ids, published_at=published_at)
-        return self._asking(SessionRepository).frame(spec)
+        return self._asking(repositories.SessionRepository).frame(spec)
 
     @override
     def get_probes(
         self, probe_ids: Ids = None, session_ids: Ids = None, published_at: Day = None
     ) -> DataFrame:
         spec = ProbeFilter(probe_ids=probe_ids, session_ids=session_ids, published_at=published_at)
-        return self._asking(ProbeRepository).frame(spec)
+        return self._asking(repositories.ProbeRepository).frame(spec)
 
     @override
     def get_channels(
@@ -232,7 +228,7 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
             session_ids=session_ids,
             published_at=published_at,
         )
-        return self._asking(ChannelRepository).frame(spec)
+        return self._asking(repositories.ChannelRepository).frame(spec)
 
     @override
     def get_units(
@@ -250,7 +246,7 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
             session_ids=session_ids,
             published_at=published_at,
         )
-        return self._asking(UnitRepository).frame(spec)
+        return self._asking(repositories.UnitRepository).frame(spec)
 
     @override
     def get_unit_analysis_metrics(
@@ -261,24 +257,24 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
             ecephys_session_ids=ecephys_session_ids,
             session_types=session_types,
         )
-        return self._asking(UnitMetricRepository).frame(spec)
+        return self._asking(repositories.UnitMetricRepository).frame(spec)
 
     @override
     def get_isi_experiments(
         self, isi_experiment_ids: Ids = None, session_ids: Ids = None
     ) -> DataFrame:
         spec = IsiExperimentFilter(isi_experiment_ids=isi_experiment_ids, session_ids=session_ids)
-        return self._asking(IsiExperimentRepository).frame(spec)
+        return self._asking(repositories.IsiExperimentRepository).frame(spec)
 
     @override
     def get_session_data(self, session_id: int) -> Iterable[bytes]:
         spec = SessionFileFilter(session_ids=[checked_id("session_id", session_id)])
-        return self._stream(SessionNwbRepository, spec)
+        return self._stream(repositories.SessionNwbRepository, spec)
 
     @override
     def get_probe_lfp_data(self, probe_id: int) -> Iterable[bytes]:
         spec = ProbeFileFilter(probe_ids=[checked_id("probe_id", probe_id)])
-        return self._stream(ProbeLfpRepository, spec)
+        return self._stream(repositories.ProbeLfpRepository, spec)
 
     @override
     def get_natural_movie_template(self, number: int) -> Iterable[bytes]:
@@ -290,11 +286,15 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
 
     def _get_template(self, name: str) -> Iterable[bytes]:
         spec = TemplateFilter(names=[name], namespaces=[self.STIMULUS_TEMPLATE_NAMESPACE])
-        return self._stream(TemplateRepository, spec)
+        return self._stream(repositories.TemplateRepository, spec)
 
     def _stream(self, repository: type[Repository[Any, F]], spec: F) -> Iterable[bytes]:
         """Fetch the file of the one record that there must be."""
         asking = self._asking(repository)
         record = asking.one(spec, options=asking.to_locate)
-        stream: Iterable[bytes] = self.app_engine.stream(locate(record))
+        stream: Iterable[bytes] = self.app_engine.stream(located(record))
         return stream
+
+
+def _told(progress: bool | None) -> dict[str, bool]:
+    return {} if progress is None else {"progress": progress}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from ecephys_dal import repositories
 from ecephys_dal.errors import InvalidFilterError, SchemaMismatchError
 from ecephys_dal.filters import (
     ChannelFilter,
@@ -14,33 +15,15 @@ from ecephys_dal.filters import (
     UnitFilter,
     checked_id,
 )
-from ecephys_dal.repositories import (
-    REPOSITORIES,
-    ChannelRepository,
-    ProbeLfpRepository,
-    ProbeRepository,
-    Repository,
-    SessionNwbRepository,
-    SessionRepository,
-    TemplateRepository,
-    UnitMetricRepository,
-    UnitRepository,
-    WhyOne,
-    why_probe_lfp,
-    why_session_nwb,
-    why_template,
-    why_unit_metrics,
-)
-from ecephys_dal.rules import RULES, check_rule_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ecephys_dal.database import Database
     from ecephys_dal.filters import Day, Names
-    from ecephys_dal.repositories import Explanation, Why
+    from ecephys_dal.repositories import Explanation, Repository, Why, WhyOne
 
-R = TypeVar("R", bound=Repository[Any, Any])
+R = TypeVar("R", bound="Repository[Any, Any]")
 
 __all__ = ["ReasonMethods", "checked_rules"]
 
@@ -113,27 +96,33 @@ class ReasonMethods:
 
     def _why_session_id(self, session_id: int, published_at: Day) -> Why:
         spec = SessionFilter(published_at=published_at)
-        why = self._asking(SessionRepository).why(session_id, spec)
-        return self._with(why, why_session_nwb, SessionNwbRepository)
+        why = self._asking(repositories.SessionRepository).why(session_id, spec)
+        return self._with(why, repositories.why_session_nwb, repositories.SessionNwbRepository)
 
     def _why_probe_id(self, probe_id: int, published_at: Day) -> Why:
-        why = self._asking(ProbeRepository).why(probe_id, ProbeFilter(published_at=published_at))
-        return self._with(why, why_probe_lfp, ProbeLfpRepository)
+        why = self._asking(repositories.ProbeRepository).why(
+            probe_id, ProbeFilter(published_at=published_at)
+        )
+        return self._with(why, repositories.why_probe_lfp, repositories.ProbeLfpRepository)
 
     def _why_channel_id(self, channel_id: int, published_at: Day) -> Why:
         spec = ChannelFilter(published_at=published_at)
-        return self._asking(ChannelRepository).why(channel_id, spec)
+        return self._asking(repositories.ChannelRepository).why(channel_id, spec)
 
     def _why_unit_id(self, unit_id: int, published_at: Day) -> Why:
-        why = self._asking(UnitRepository).why(unit_id, UnitFilter(published_at=published_at))
-        return self._with(why, why_unit_metrics, UnitMetricRepository)
+        why = self._asking(repositories.UnitRepository).why(
+            unit_id, UnitFilter(published_at=published_at)
+        )
+        return self._with(why, repositories.why_unit_metrics, repositories.UnitMetricRepository)
 
     def _with(self, why: Why, tell: Callable[[R, int], WhyOne], repository: type[R]) -> Why:
         """Add what is told of something that belongs to the record."""
         try:
             related = tell(self._asking(repository), why.record_id)
         except SchemaMismatchError as error:  # which the record itself did not need
-            related = WhyOne(f"{repository.noun} of {why.model} {why.record_id}", remark=str(error))
+            related = repositories.WhyOne(
+                f"{repository.noun} of {why.model} {why.record_id}", remark=str(error)
+            )
         return replace(why, related=(related,))
 
     def _why_natural_movie(self, number: int, published_at: Day) -> WhyOne:
@@ -146,7 +135,9 @@ class ReasonMethods:
         if published_at is not None:
             raise InvalidFilterError("templates are not published by day; leave published_at out")
         namespace = self.STIMULUS_TEMPLATE_NAMESPACE
-        return why_template(self._asking(TemplateRepository), f"{kind}_{number}", namespace)
+        return repositories.why_template(
+            self._asking(repositories.TemplateRepository), f"{kind}_{number}", namespace
+        )
 
     def explain(self, spec: Filter, *, counts: bool = True, analyze: bool = False) -> Explanation:
         """Tell how the database answers a question, and what each demand leaves of the table.
@@ -172,15 +163,21 @@ class ReasonMethods:
         -----
         AllenSDK has no such method.
         """
-        if type(spec) not in REPOSITORIES:
+        if type(spec) not in repositories.REPOSITORIES:
             raise InvalidFilterError(
                 f"explain takes a filter, such as UnitFilter(session_ids=[715093703]), not {spec!r}"
             )
-        return self._asking(REPOSITORIES[type(spec)]).explain(spec, counts=counts, analyze=analyze)
+        return self._asking(repositories.REPOSITORIES[type(spec)]).explain(
+            spec, counts=counts, analyze=analyze
+        )
 
 
 def checked_rules(names: Names) -> frozenset[str]:
     """Return the names of rules, or raise an `InvalidFilterError` if one is unknown."""
     without = Filter(without_rules=names).without_rules or ()
+    if not without:
+        return frozenset()
+    from ecephys_dal.rules import RULES, check_rule_names  # noqa: PLC0415 - SQLAlchemy takes its time
+
     check_rule_names(without, "this library", (rule.name for rule in RULES))
     return frozenset(without)

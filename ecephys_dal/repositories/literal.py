@@ -6,7 +6,6 @@ from copy import copy
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import CompileError
 
 if TYPE_CHECKING:
@@ -54,7 +53,11 @@ def sql_of(clause: ClauseElement, dialect: Dialect | None = None) -> str:
     -------
     str
     """
-    dialect = copy(dialect or postgresql.dialect())  # type: ignore[no-untyped-call]
+    if dialect is None:
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - another is asked more often
+
+        dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    dialect = copy(dialect)
     compiler = dialect.statement_compiler
     dialect.statement_compiler = type(compiler.__name__, (_Writing, compiler), {})
     text = str(clause.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))

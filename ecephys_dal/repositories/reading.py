@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import Session, scoped_session
 
+from ecephys_dal.bars import reading_bar
 from ecephys_dal.database import Bulk, Database, Question, coverage_of, shown, translated_errors
 from ecephys_dal.frames import piece_of_batch, piece_of_rows, resized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import URL, Connection, Engine, Select
 
+    from ecephys_dal.bars import ReadingBar
     from ecephys_dal.database import Covers
     from ecephys_dal.filters import Filter
     from ecephys_dal.frames import Piece
@@ -111,6 +114,11 @@ class Reader:
     def bulk(self) -> Bulk | None:
         """The route for large tables, where there is one."""
         return self.db.bulk if isinstance(self.db, Database) else None
+
+    def bar(self) -> AbstractContextManager[ReadingBar | None]:
+        """Show how much has come, or nothing; inside an ORM session of the caller's nothing."""
+        wanted = self.db.settings.progress if isinstance(self.db, Database) else False
+        return reading_bar(self._model.__tablename__, wanted)
 
     @contextmanager
     def pieces(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,6 @@ from ecephys_dal.repositories.statement import F, M, check_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
     import pandas as pd
     import pyarrow as pa
@@ -125,10 +124,12 @@ class Tables(Origin[M, F]):
         with self._pieces(spec, where) as pieces:
             return build_arrow(*self._columns_of(pieces))
 
-    def _pieces(self, spec: F | None, where: Where) -> AbstractContextManager[Iterator[Piece]]:
+    @contextmanager
+    def _pieces(self, spec: F | None, where: Where) -> Iterator[Iterator[Piece]]:
         """Read the whole table."""
         table, bulk = self._whole_table(spec, where)
-        return self._reader.pieces(table, bulk=bulk)
+        with self._reader.bar() as bar, self._reader.pieces(table, bulk=bulk) as pieces:
+            yield pieces if bar is None else bar.counted(pieces)
 
     def _whole_table(self, spec: F | None, where: Where) -> tuple[Select[Any], Bulk | None]:
         """Return the statement of the whole table, and the bulk route if it takes that."""

@@ -6,28 +6,7 @@ can answer for, `opening` opens it, `files` fetches and serves what is beside it
 `verifying` (with `digests`) and `comparing` tell of it, `exporting` writes tables for other tools.
 """
 
-from ecephys_dal.snapshot.comparing import SnapshotDiff, TableDiff, diff
-from ecephys_dal.snapshot.creating import create
-from ecephys_dal.snapshot.description import FORMAT_VERSION, SnapshotInfo, info, is_snapshot
-from ecephys_dal.snapshot.exporting import export
-from ecephys_dal.snapshot.files import SnapshotFiles, fetch, folder_of
-from ecephys_dal.snapshot.opening import SnapshotDatabase
-from ecephys_dal.snapshot.verifying import Verification, verify
+import lazy_loader
 
-__all__ = [
-    "FORMAT_VERSION",
-    "SnapshotDatabase",
-    "SnapshotDiff",
-    "SnapshotFiles",
-    "SnapshotInfo",
-    "TableDiff",
-    "Verification",
-    "create",
-    "diff",
-    "export",
-    "fetch",
-    "folder_of",
-    "info",
-    "is_snapshot",
-    "verify",
-]
+# The names stand in __init__.pyi; each is imported when it is first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

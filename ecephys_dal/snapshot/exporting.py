@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from ecephys_dal.bars import without_reading_bars
 from ecephys_dal.errors import ConfigurationError, nearest_name
 from ecephys_dal.filters import SessionFilter
 from ecephys_dal.frames.arrow import need_arrow
@@ -77,7 +78,8 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     written, schemas = {}, {}
     for level, name in enumerate(tqdm(_NAMES, "export", unit="table", disable=not progress)):
-        table = reach.repository(level).arrow(where=reach.where(level))
+        with without_reading_bars():
+            table = reach.repository(level).arrow(where=reach.where(level))
         written[name] = _write(table, folder / f"{name}.{format}")
         schemas[name] = {field.name: str(field.type) for field in table.schema}
     _replace(folder / SCHEMAS, json.dumps(schemas, indent=2).encode())

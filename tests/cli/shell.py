@@ -100,13 +100,14 @@ def terminal(
     database: object = None,
     width: int = 80,
     stdout: int | None = None,
+    command: str | None = None,
     **more: str,
 ) -> Iterator[Terminal]:
-    """Run it in a terminal; its stdout may go elsewhere."""
+    """Run it, or another command, in a terminal; its stdout may go elsewhere."""
     screen, end = pty.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     process = subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-c", _CONTROL, program(), *map(str, arguments)],
+        [sys.executable, "-c", _CONTROL, command or program(), *map(str, arguments)],
         stdin=end,
         stdout=end if stdout is None else stdout,
         stderr=end,

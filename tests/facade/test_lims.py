@@ -172,7 +172,7 @@ def test_names_order_and_defaults_of_the_arguments() -> None:
         ],
         "default": [
             ("lims_credentials", None), ("app_kwargs", None), ("asynchronous", False),
-            ("without_rules", None),
+            ("without_rules", None), ("progress", None),
         ],
     }  # fmt: skip
     for method, arguments in expected.items():

@@ -1,0 +1,279 @@
+"""The bar of a long read, in a real terminal: when it comes, what it says, that nothing stays."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ecephys_dal import (
+    ArtifactClient,
+    Database,
+    DatabaseSettings,
+    EcephysProjectLimsApi,
+    UnitRepository,
+    bars,
+    snapshot,
+)
+from ecephys_dal.testing import SyntheticLims
+from tests.cli.shell import Terminal, environment, terminal
+from tests.conftest import ROUTES
+
+BAR = "Reading ecephys_units"
+# Reads all units, each of which takes its time.
+READ = """
+import sys, time
+from sqlalchemy import event, exc, func
+from sqlalchemy.orm import Session
+from ecephys_dal import *
+from ecephys_dal import bars
+from ecephys_dal.models import EcephysUnit
+
+url, route, seconds, patience, settings, how = sys.argv[1:]
+bars._PATIENCE = float(patience)
+settings = DatabaseSettings.from_env(**eval(settings))
+database = Database(url, bulk=not route.endswith("by rows"), settings=settings)
+
+if database.url.get_backend_name() == "sqlite":
+    wait = lambda seconds: time.sleep(seconds) or 1
+    listen = lambda connection, _: connection.create_function("wait", 1, wait)
+    event.listen(database.engine, "connect", listen)
+    slow = func.wait(float(seconds)) == 1
+else:
+    slow = func.pg_sleep(float(seconds)).is_not(None)
+slow = slow & (EcephysUnit.id > 0)  # of each row
+
+def read(db=database, method="frame"):
+    print(method, len(getattr(UnitRepository(db), method)(where=slow)), flush=True)
+
+with database:
+    exec(how)
+"""
+
+
+@pytest.fixture(params=ROUTES)
+def route(request, filled) -> tuple[str, str, int]:
+    backend = request.param.partition(",")[0]
+    return of_route(filled, backend, request.param)
+
+
+def of_route(filled, backend: str, name: str = "") -> tuple[str, str, int]:
+    url, _ = filled(backend)
+    with Database(url) as database:
+        return url, name or backend, UnitRepository(database).count()
+
+
+def arguments(route, how="read()", *, seconds=0.005, patience=0.1, **settings) -> list[str]:
+    url, name, _ = route
+    return ["-c", READ, url, name, str(seconds), str(patience), repr(settings), how]
+
+
+def in_terminal(*given: object, **more: object):
+    return terminal(*arguments(*given, **more), command=sys.executable, width=120)
+
+
+def screen_of(screen: Terminal) -> list[str]:
+    """Return what stands on the screen in the end, and check that nobody failed."""
+    assert screen.wait() == 0, screen.text
+    return after(screen.text)
+
+
+def after(text: str) -> list[str]:
+    """Return the lines that are left of what a terminal was told."""
+    lines: list[str] = []
+    for line in text.replace("\r\n", "\n").split("\n"):
+        shown = ""
+        for part in line.split("\r"):
+            shown = part + shown[len(part) :]
+        lines.append(shown.rstrip())
+    return [line for line in lines if line]
+
+
+def counts(text: str) -> list[int]:
+    """Return how many rows the bar has shown, one after the other."""
+    parts = text.split(f"{BAR}: ")[1:]
+    return [int(float(part.partition(" rows")[0].removesuffix("k"))) for part in parts]
+
+
+def test_a_long_read_shows_its_rows_and_leaves_nothing_behind(route):
+    with in_terminal(route, seconds=0.01) as screen:
+        assert screen_of(screen) == [f"frame {route[2]}"]
+    assert BAR in screen.text
+    seen = counts(screen.text)
+    assert seen == sorted(seen)
+
+
+def test_a_short_read_shows_none(filled):
+    with in_terminal(of_route(filled, "sqlite"), seconds=0, patience=1) as screen:
+        screen_of(screen)
+    assert BAR not in screen.text
+
+
+def test_the_bar_comes_after_a_second(filled):
+    route = of_route(filled, "sqlite")
+    with in_terminal(route, seconds=3 / route[2], patience=bars._PATIENCE) as screen:
+        screen_of(screen)
+    assert 0.5 < bars._PATIENCE < 2
+    assert f"{BAR}: 0.00 rows [00:01," in screen.text  # since the reading began
+
+
+@pytest.mark.parametrize("settings", [{"progress": False}, {}])
+def test_it_can_be_switched_off(settings, filled, monkeypatch):
+    given = arguments(of_route(filled, "sqlite"), **settings)
+    more = {} if settings else {"ECEPHYS_DAL_PROGRESS": "off"}
+    with terminal(*given, command=sys.executable, **more) as screen:
+        screen_of(screen)
+    assert BAR not in screen.text
+
+
+@pytest.mark.parametrize("wanted", [None, True])
+def test_where_there_is_no_terminal_it_is_only_shown_if_it_is_wanted(wanted, filled):
+    given = arguments(of_route(filled, "sqlite"), progress=wanted)
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, *given], env=environment(), capture_output=True, text=True, check=True
+    )
+    assert (BAR in done.stderr) == bool(wanted)
+    assert done.stdout.startswith("frame ")
+
+
+IN_THREADS = """
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(4) as pool:
+    [one.result() for one in [pool.submit(read) for _ in range(4)]]
+"""
+
+
+@pytest.mark.parametrize("wanted", [None, True])
+def test_threads_show_none_unless_it_is_wanted_and_never_mix_them(wanted, filled):
+    route = of_route(filled, "sqlite")
+    with in_terminal(route, IN_THREADS, progress=wanted) as screen:
+        assert screen.wait() == 0
+    assert (BAR in screen.text) == bool(wanted)
+    told = screen.text.replace("\r", "\n").split("\n")
+    assert all(line.count("Reading") <= 1 for line in told)
+    assert screen.text.count(f"frame {route[2]}\r\n") == 4
+
+
+def test_an_orm_session_of_the_callers_shows_none(filled):
+    how = "with Session(database.engine) as db: read(db)"
+    with in_terminal(of_route(filled, "sqlite"), how) as screen:
+        screen_of(screen)
+    assert BAR not in screen.text
+
+
+INTERRUPTED = """
+import threading
+try:
+    read()
+except (KeyboardInterrupt, exc.OperationalError):  # SQLite's own way to say it
+    print("interrupted", [one.name for one in threading.enumerate() if "bar" in one.name])
+"""
+
+
+def test_ctrl_c_takes_the_bar_away(route):
+    with in_terminal(route, INTERRUPTED, seconds=0.015) as screen:
+        screen.read_until(lambda told: BAR in told)
+        screen.type("\x03")
+        shown = screen_of(screen)
+    assert [line.replace("^C", "").strip() for line in shown] == ["interrupted []"]
+
+
+def test_an_error_takes_the_bar_away(filled):
+    how = """
+try:
+    UnitRepository(database).frame(where=slow & (func.no_such(EcephysUnit.id) == 1))
+except exc.OperationalError as error:
+    print(type(error).__name__)
+time.sleep(0.5)
+"""
+    with in_terminal(of_route(filled, "sqlite"), how, patience=0) as screen:
+        assert screen_of(screen) == ["OperationalError"]
+
+
+@pytest.fixture
+def quick_bars(monkeypatch) -> Iterator[None]:
+    """Bars that come at once."""
+    monkeypatch.setattr(bars, "_PATIENCE", 0.0)
+    monkeypatch.setattr(bars, "_OFTEN", 0.001)
+    yield
+    assert not [one for one in threading.enumerate() if one.name == "ecephys_dal bar"]
+
+
+def test_what_has_a_bar_of_its_own_shows_no_other(quick_bars, filled, tmp_path, capfd):
+    pytest.importorskip("pyarrow")
+    with Database(filled("sqlite")[0], settings=DatabaseSettings(progress=True)) as database:
+        snapshot.export(database, tmp_path, progress=False)
+        assert capfd.readouterr().err == ""
+        with bars.without_reading_bars():
+            UnitRepository(database).frame()
+        assert capfd.readouterr().err == ""
+        UnitRepository(database).frame()  # they are back
+
+
+def test_the_facade_hands_the_switch_on(monkeypatch, filled, tmp_path):
+    credentials = {"dbname": "lims2", "user": "u", "host": "h", "port": 1, "password": "p"}
+    for name, value in credentials.items():
+        monkeypatch.setenv(f"LIMS_{name.upper()}", str(value))
+    monkeypatch.setenv("ECEPHYS_DAL_PROGRESS", "no")
+
+    def told(api: EcephysProjectLimsApi) -> tuple[bool | None, bool | None]:
+        with api:
+            files = getattr(api.app_engine, "settings", None)
+            return api.postgres_engine.settings.progress, files and files.progress
+
+    default = EcephysProjectLimsApi.default
+    assert told(default()) == (False, True)
+    assert told(default(progress=True)) == (True, True)
+    monkeypatch.delenv("ECEPHYS_DAL_PROGRESS")
+    assert told(default()) == (None, True)
+    assert told(default(progress=False)) == (False, False)
+    assert told(default(progress=False, app_kwargs={"progress": True})) == (False, True)
+    snapshot.create(filled("sqlite")[0], tmp_path / "all.db", progress=False)
+    opened = EcephysProjectLimsApi.from_snapshot
+    assert told(opened(tmp_path / "all.db", progress=False))[0] is False
+    assert told(opened(tmp_path / "all.db"))[0] is None
+
+
+def test_rows_are_counted_as_they_come(quick_bars, capfd):
+    with bars.reading_bar("x", wanted=True) as bar:
+        assert bar is not None
+        for piece in bar.counted(iter([(range(300), "ab"), (), (range(500),)])):
+            time.sleep(0.2)
+            assert len(piece) in (0, 1, 2)
+    told = [part.split(" rows")[0] for part in capfd.readouterr().err.split("Reading x: ")]
+    assert list(dict.fromkeys(told[2:])) == ["300", "800"]
+
+
+def test_a_read_that_nobody_watches_starts_no_thread(synthetic: SyntheticLims, monkeypatch):
+    def start(_: object) -> None:
+        raise AssertionError("a thread was started")
+
+    monkeypatch.setattr(bars.ReadingBar, "start", start)
+    UnitRepository(synthetic.database).frame()
+    monkeypatch.setattr(bars, "_is_watched", lambda: True)
+    with pytest.raises(AssertionError, match="a thread was started"):
+        UnitRepository(synthetic.database).frame()
+
+
+def test_downloads_show_theirs_without_a_word_on_widgets():
+    script = """
+import sys, warnings
+warnings.simplefilter("error")
+sys.modules["ipywidgets"] = None
+class Shell:
+    kernel, config = None, {"IPKernelApp": {}}
+import types
+sys.modules["IPython"] = types.ModuleType("IPython")
+sys.modules["IPython"].get_ipython = Shell
+from ecephys_dal import bars
+assert bars._is_notebook()
+with bars.make_bar(total=1) as bar:
+    print(type(bar).__module__)
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603
+    assert ran.stdout == "tqdm.asyncio\n"
+    assert isinstance(ArtifactClient().settings.progress, bool)
