@@ -71,7 +71,7 @@ def test_the_generated_parts_are_what_the_code_gives(monkeypatch, capsys):
 def test_the_settings_of_a_database_are_what_their_class_says():
     documented = rows("setting", ROOT / "docs" / "service.md")
     assert list(documented) == [field.name for field in fields(DatabaseSettings)]
-    defaults = {name: ast.literal_eval(row[1].strip("`")) for name, row in documented.items()}
+    defaults = {name: ast.literal_eval(row[0].strip("`")) for name, row in documented.items()}
     assert DatabaseSettings(**defaults) == DatabaseSettings()
 
 
