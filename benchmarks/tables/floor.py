@@ -9,7 +9,7 @@ from typing import Any
 import psycopg2
 from sqlalchemy import make_url
 
-__all__ = ["copy", "fetchall"]
+__all__ = ["copy", "fetchall", "read_rows"]
 
 
 class _Nowhere:
@@ -28,6 +28,15 @@ def copy(url: str, query: str) -> None:
 def fetchall(url: str, query: str) -> None:
     """Let SQLite's driver make its tuples."""
     _sqlite(url).execute(query).fetchall()
+
+
+def read_rows(url: str, tables: list[str]) -> None:
+    """Let PostgreSQL's driver make its tuples of whole tables."""
+    with _connection(url).cursor() as cursor:
+        for table in tables:
+            cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - names of our models
+            while cursor.fetchmany(10_000):
+                pass
 
 
 @cache

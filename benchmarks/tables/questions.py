@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.tables.peers import PEERS, missing
 from benchmarks.tables.races import Race, Run, Target
 from ecephys_dal import ChannelRepository, UnitMetricRepository, UnitRepository
+from ecephys_dal.models import Base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,9 @@ GROWTH = "From few units to many"
 _BARE = "`ecephys_dal` without the `arrow` extra"
 _CHUNKS = "`chunks`"
 _FETCHALL = "`fetchall` of `sqlite3`"
+_ROWS = "all rows read by `psycopg2`, thrown away"
 _CHUNK = 50_000
+_NEAR = 5
 
 
 def races(material: Material) -> Iterator[Race]:
@@ -46,6 +49,7 @@ def races(material: Material) -> Iterator[Race]:
     yield from _memory(material)
     yield _growth(material)
     yield _sqlite(material.sqlite)
+    yield _snapshots(material.base)
     yield _imports()
 
 
@@ -185,6 +189,22 @@ def _sqlite(lims: Lims) -> Race:
             Run(name=_FETCHALL, by="floor", does="fetchall", arguments=asked),
         ],
         targets=[Target(what=title, run=OURS, against=_FETCHALL, most=1.5)],
+    )
+
+
+def _snapshots(lims: Lims) -> Race:
+    """Copy all; the floor reads the same tables, without what rules hide being left out."""
+    asked: dict[str, Any] = {"url": lims.url}
+    tables = [table.name for table in Base.metadata.sorted_tables]
+    take = Run(name="`snapshot.create`", by="ours", does="take_snapshot", arguments=asked)
+    return Race(
+        title=f"A snapshot of everything, {lims.count(UnitRepository):,} units",
+        runs=[
+            take,
+            replace(take, name="open it", does="open_snapshot"),
+            Run(name=_ROWS, by="floor", does="read_rows", arguments={**asked, "tables": tables}),
+        ],
+        targets=[Target(what=take.name, run=take.name, against=_ROWS, most=_NEAR)],
     )
 
 

@@ -183,6 +183,8 @@ class Download:
         try:
             return self._copied_from(local)
         except (ArtifactCorruptError, ArtifactTransferError) as error:
+            if not self._client.online:
+                raise
             _LOG.debug("%s is not copied from the file system: %s", self._url, error)
             return None
 

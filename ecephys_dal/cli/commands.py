@@ -34,6 +34,8 @@ COMMANDS = {
     "why": Place("reasons:why", "Tell why a record or a file is there, or is not."),
     "explain": Place("reasons:explain", "Tell how the database answers a question."),
     "doctor": Place("doctor:doctor", "Look whether this LIMS is as the library expects."),
+    "snapshot": Place("snapshots:snapshot", "Take a part of LIMS with you, in one file."),
+    "export": Place("snapshots:export", "Write the five tables as Parquet or CSV files."),
     "demo": Place("serving:demo", "Build a synthetic LIMS, and serve it until interrupted."),
     "db": Place("schema:db", "Make or look at the schema of a database of your own."),
 }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from ecephys_dal.cli.answers import form_option, show
 from ecephys_dal.cli.commands import COMMANDS, Command
 from ecephys_dal.cli.exits import Exit
 from ecephys_dal.cli.invocation import Invocation, common_options
-from ecephys_dal.cli.reasons import form_option, show
 from ecephys_dal.cli.web import app_options, settings_of
 from ecephys_dal.doctor import examine
 

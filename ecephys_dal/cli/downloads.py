@@ -8,20 +8,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 import pandas as pd
 
-from ecephys_dal.artifacts import Artifact, ArtifactClient
+from ecephys_dal.artifacts import Artifact
 from ecephys_dal.cli.commands import COMMANDS, Command, Group
 from ecephys_dal.cli.exits import NAME, Exit, line_of
 from ecephys_dal.cli.filtering import IdList
 from ecephys_dal.cli.invocation import Invocation, common_options
 from ecephys_dal.cli.text_table import table_lines
-from ecephys_dal.cli.web import Naming, app_options, settings_of
+from ecephys_dal.cli.web import (
+    LIMS_APP,
+    Naming,
+    app_options,
+    client_for,
+    parallel_option,
+    tell,
+)
 from ecephys_dal.errors import NotExactlyOneError
 from ecephys_dal.facade import EcephysProjectLimsApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from ecephys_dal.artifacts import ArtifactSettings
+    from ecephys_dal.database import Database
 
 __all__ = ["download"]
 
@@ -56,17 +63,10 @@ def _command(name: str) -> click.Command:
         show_default="here",
         help="The folder; a file becomes ID_NAME, by its own id.",
     )
-    @click.option(
-        "--parallel",
-        type=click.IntRange(1),
-        default=4,
-        show_default=True,
-        metavar="N",
-        help="How many at once.",
-    )
+    @parallel_option
     @click.option("--refresh", is_flag=True, help="Fetch also what is there already.")
     @click.option("--dry-run", is_flag=True, help="Only list the files and their sizes.")
-    @app_options(default="http://lims2")
+    @app_options(default=LIMS_APP)
     @common_options
     @click.pass_obj
     def command(
@@ -80,33 +80,33 @@ def _command(name: str) -> click.Command:
         app: str,
         mounts: str | None,
     ) -> int:  # fmt: skip
-        settings = settings_of(
-            app, mounts, max_parallel=parallel, progress=invocation.progress and not dry_run
-        )
         wanted = list(dict.fromkeys(number for some in ids for number in some))
-        found, n_missing = _find(invocation, name, wanted)
+        with invocation.opened() as database:
+            client = client_for(
+                database, app, mounts, max_parallel=parallel, progress=invocation.progress
+            )
+            found, n_missing = _find(database, name, wanted)
         if dry_run:
             _list(found)
-            failed = n_missing
-        else:
-            failed = n_missing + _fetch(found, output_dir, settings, refresh=refresh)
-        return Exit.NOTHING if failed or not found else Exit.DONE
+            return Exit.NOTHING if n_missing else Exit.DONE
+        with client:
+            n_missing += tell(client.download_many(list(found), output_dir, refresh=refresh))
+        return Exit.NOTHING if n_missing else Exit.DONE
 
     return command
 
 
-def _find(invocation: Invocation, name: str, ids: Sequence[int]) -> tuple[dict[Artifact, int], int]:
+def _find(database: Database, name: str, ids: Sequence[int]) -> tuple[dict[Artifact, int], int]:
     """Return the files, each with the first id that it is of, and of how many ids there is none."""
     found: dict[Artifact, int] = {}
     n_missing = 0
-    with invocation.opened() as database:
-        api = EcephysProjectLimsApi(database, Naming())
-        for number in ids:
-            artifact = _file_of(api, name, number)
-            if artifact is None:
-                n_missing += 1
-            else:
-                found.setdefault(artifact, number)
+    api = EcephysProjectLimsApi(database, Naming())
+    for number in ids:
+        artifact = _file_of(api, name, number)
+        if artifact is None:
+            n_missing += 1
+        else:
+            found.setdefault(artifact, number)
     return found, n_missing
 
 
@@ -132,17 +132,6 @@ def _list(found: dict[Artifact, int]) -> None:
     unknown = f", and {sizes.count(None)} of unknown size" if None in sizes else ""
     noun = "file" if len(found) == 1 else "files"
     click.echo(f"{len(found):,} {noun}, {_bytes_in_words(sum(filter(None, sizes)))}{unknown}")
-
-
-def _fetch(
-    found: Iterable[Artifact], folder: Path, settings: ArtifactSettings, *, refresh: bool
-) -> int:
-    """Fetch files, tell how each went, and return how many could not be had."""
-    with ArtifactClient(settings) as client:
-        reports = client.download_many(list(found), folder, refresh=refresh)
-    for report in reports:
-        click.echo(str(report), err=not report.ok)
-    return sum(not report.ok for report in reports)
 
 
 def _bytes_in_words(size: int | None) -> str:

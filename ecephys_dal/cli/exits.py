@@ -7,6 +7,7 @@ from enum import IntEnum
 import click
 
 from ecephys_dal.errors import (
+    BeyondSnapshotError,
     ConfigurationError,
     DatabaseUnavailableError,
     EcephysDalError,
@@ -32,10 +33,13 @@ EXIT_CODES = """\b
 Exit codes:
   0    done, and something was found
   1    nothing was found, or problems were found
-  2    wrong use: an option, a value, a setting
+  2    wrong use: an option, a value, a setting, a question that a snapshot can't answer
   3    the database can't be reached, or broke off
   130  interrupted
 """
+
+
+_WRONG_USE = (click.ClickException, ConfigurationError, InvalidFilterError, BeyondSnapshotError)
 
 
 def exit_of(error: BaseException) -> Exit:
@@ -44,7 +48,7 @@ def exit_of(error: BaseException) -> Exit:
         return Exit.INTERRUPTED
     if isinstance(error, DatabaseUnavailableError):
         return Exit.UNREACHABLE
-    if isinstance(error, (click.ClickException, ConfigurationError, InvalidFilterError)):
+    if isinstance(error, _WRONG_USE):
         return Exit.WRONG_USE
     return Exit.NOTHING
 

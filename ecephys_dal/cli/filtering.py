@@ -110,17 +110,17 @@ _READING: dict[FieldKind, _Reading] = {
 
 
 def filter_options(
-    filter_type: type[Filter],
+    *filter_types: type[Filter],
     rules: Collection[str] = (),
-    *,
     only: Collection[str] | None = None,
 ) -> Callable[[C], C]:
     """Give a command an option for each field of a filter.
 
     Parameters
     ----------
-    filter_type : type
-        The spec.
+    *filter_types : type
+        The spec; if there are several, the command takes any of them, and the first one that has a
+        field says what it means.
     rules : collection of str
         The rules that can be left out; without any there is no such option.
     only : collection of str, optional
@@ -133,8 +133,9 @@ def filter_options(
     """
 
     def decorate(command: C) -> C:
-        told = _descriptions(filter_type)
-        own_first = sorted(filter_type.kinds().items(), key=lambda one: one[0] in Filter.kinds())
+        kinds = {name: kind for one in reversed(filter_types) for name, kind in one.kinds().items()}
+        told = {name: t for one in reversed(filter_types) for name, t in _descriptions(one).items()}
+        own_first = sorted(kinds.items(), key=lambda one: one[0] in Filter.kinds())
         for name, kind in reversed(own_first):
             if (only is None or name in only) and (rules or name != "without_rules"):
                 listed = f" They are {', '.join(rules)}." if name == "without_rules" else ""

@@ -36,7 +36,7 @@ class Invocation:
     Attributes
     ----------
     database : str or None
-        A URL, or the path of an SQLite file.
+        A URL, or the path of a snapshot or of an SQLite file.
     ask_password : bool
         Ask for its password.
     debug : bool
@@ -68,8 +68,13 @@ class Invocation:
         """Open the database that is named; one to write to must be named by its URL or path."""
         from ecephys_dal.config import DbCredentials  # noqa: PLC0415 - as the next one
         from ecephys_dal.database import Database  # noqa: PLC0415 - SQLAlchemy takes its time
+        from ecephys_dal.snapshot import SnapshotDatabase, is_snapshot  # noqa: PLC0415
 
-        if self.database:
+        if self.database and is_snapshot(self.database):
+            if owned:
+                raise click.UsageError(f"{self.database} is a snapshot, which is never changed")
+            opened: Database = SnapshotDatabase(self.database)
+        elif self.database:
             self._secrets |= _passwords_in(self.database)
             opened = Database(_where(self.database), owned=owned, password=self._password())
         elif owned:
@@ -136,7 +141,8 @@ _OPTIONS = (
         metavar="URL|FILE",
         expose_value=False,
         callback=_remember,
-        help=f"The database: a URL, or the path of an SQLite file; else that of {VARIABLE}.",
+        help="The database: a URL, or the path of a snapshot or of an SQLite file; else that of"
+        f" {VARIABLE}.",
     ),
     click.option(
         "--ask-password",

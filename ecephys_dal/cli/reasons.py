@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Protocol
+from typing import Any
 
 import click
 
+from ecephys_dal.cli.answers import form_option, show
 from ecephys_dal.cli.commands import COMMANDS, Command, Group
 from ecephys_dal.cli.exits import Exit
 from ecephys_dal.cli.filtering import filter_options, spec_of
@@ -30,28 +30,14 @@ SUBJECTS = {
     "scene": "natural_scene",
 }
 
-form_option = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
-
-
-class _Answer(Protocol):
-    def to_dict(self) -> dict[str, Any]: ...
-
-
-def show(answer: _Answer, form: str) -> None:
-    """Print an answer, for a person or as JSON."""
-    if form == "json":
-        click.echo(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2))
-    else:
-        click.echo(str(answer))
-
 
 @click.command(cls=Command, help=COMMANDS["why"].summary)
 @click.argument("subject", type=click.Choice(list(SUBJECTS)))
 @click.argument("number", type=int, metavar="ID")
 @filter_options(
-    SessionFilter, [rule.name for rule in RULES], only=("published_at", "without_rules")
+    SessionFilter,
+    rules=[rule.name for rule in RULES],
+    only=("published_at", "without_rules"),
 )
 @form_option
 @common_options
@@ -76,7 +62,7 @@ def _command(name: str) -> click.Command:
     repository = TABLES[name]
 
     @click.command(name, cls=Command, help=COMMANDS[name].summary)
-    @filter_options(repository.filter_type, repository.rule_names())
+    @filter_options(repository.filter_type, rules=repository.rule_names())
     @click.option("--counts/--no-counts", default=True, help="Count what each demand leaves.")
     @click.option("--analyze", is_flag=True, help="Run the question, for the plan with its times.")
     @form_option

@@ -29,6 +29,7 @@ A synthetic LIMS is here until you press Ctrl-C. In another shell:
   export {app_variable}={url}
   ecephys-dal sessions
   ecephys-dal download session {session_id} --output-dir files
+  ecephys-dal snapshot create part.db --session-id {session_id}
 
 In Python:
 

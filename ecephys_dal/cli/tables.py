@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 from tqdm import tqdm
@@ -30,10 +31,13 @@ from ecephys_dal.repositories import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from typing_extensions import Self
+
     from ecephys_dal.filters import Filter
 
 __all__ = ["TABLES", "channels", "metrics", "probes", "sessions", "units"]
 
+C = TypeVar("C", bound=Callable[..., Any])
 TABLES: dict[str, type[Repository[Any, Any]]] = {
     "sessions": SessionRepository,
     "probes": ProbeRepository,
@@ -45,61 +49,86 @@ _TABLE = "table"
 _FIRST = 1_000  # rows that tell how wide the columns of a table are
 
 
+_OPTIONS = (
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice([_TABLE, *FORMATS]),
+        help="Without it that of OUTPUT's suffix; else a table on a terminal, and csv elsewhere.",
+    ),
+    click.option(
+        "--output",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write to this file, which is there as a whole or not at all.",
+    ),
+    click.option("--columns", metavar="NAME,...", help="Only these columns, in this order."),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N rows."),
+    click.option("--count", "only_count", is_flag=True, help="Only tell how many there are."),
+)
+
+
+class Wish(NamedTuple):
+    """What is wanted of an answer, and how: the values of the options of every table."""
+
+    form: str | None
+    output: Path | None
+    columns: str | None
+    limit: int | None
+    only_count: bool
+
+    @classmethod
+    def taken_from(cls, values: dict[str, Any]) -> Self:
+        """Return what the options say, which are taken away from among the others."""
+        wish = cls(**{name: values.pop(name) for name in cls._fields})
+        form = wish.form or _form_for(wish.output)
+        _refuse_binary(form, wish.output)
+        return wish._replace(form=form)
+
+
 def _command(name: str) -> click.Command:
     """Return the command of a table."""
     repository = TABLES[name]
 
     @click.command(name, cls=Command, help=COMMANDS[name].summary)
-    @filter_options(repository.filter_type, repository.rule_names())
-    @click.option(
-        "--format",
-        "form",
-        type=click.Choice([_TABLE, *FORMATS]),
-        help="Without it that of OUTPUT's suffix; else a table on a terminal, and csv elsewhere.",
-    )
-    @click.option(
-        "--output",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Write to this file, which is there as a whole or not at all.",
-    )
-    @click.option("--columns", metavar="NAME,...", help="Only these columns, in this order.")
-    @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N rows.")
-    @click.option("--count", is_flag=True, help="Only tell how many there are.")
+    @filter_options(repository.filter_type, rules=repository.rule_names())
+    @_wish_options
     @common_options
     @click.pass_obj
-    def command(
-        invocation: Invocation,
-        /,
-        *,
-        form: str | None,
-        output: Path | None,
-        columns: str | None,
-        limit: int | None,
-        count: bool,
-        **values: Any,
-    ) -> int:
+    def command(invocation: Invocation, /, **values: Any) -> int:
+        wish = Wish.taken_from(values)
         spec = spec_of(repository.filter_type, values)
-        form = form or _form_for(output)
-        _refuse_binary(form, output)
         with invocation.opened() as database:
-            if count:
-                return _count(repository(database), spec)
-            chosen = columns and [one.strip() for one in columns.split(",")]
-            rows = Rows(repository(database), spec, limit, chosen or None)
-            _write(
-                _with_bar(_bytes(rows, form, name, limit), rows, invocation, name, output), output
-            )
-        if not rows.n_rows:
-            click.echo(f"no {name} found", err=True)
-        return Exit.DONE if rows.n_rows else Exit.NOTHING
+            if wish.only_count:
+                n_rows = _count(repository(database), spec)
+            else:
+                n_rows = _write_rows(repository(database), spec, wish, name, invocation)
+        return Exit.DONE if n_rows else Exit.NOTHING
 
+    return command
+
+
+def _wish_options(command: C) -> C:
+    for option in reversed(_OPTIONS):
+        command = option(command)
     return command
 
 
 def _count(repository: Repository[Any, Any], spec: Filter) -> int:
     found = repository.count(spec)
     click.echo(found)
-    return Exit.DONE if found else Exit.NOTHING
+    return found
+
+
+def _write_rows(
+    repository: Repository[Any, Any], spec: Filter, wish: Wish, noun: str, invocation: Invocation
+) -> int:
+    columns = wish.columns and [one.strip() for one in wish.columns.split(",")]
+    rows = Rows(repository, spec, wish.limit, columns or None)
+    written = _with_bar(_bytes(rows, wish, noun), rows, invocation, noun, wish.output)
+    _write(written, wish.output)
+    if not rows.n_rows:
+        click.echo(f"no {noun} found", err=True)
+    return rows.n_rows
 
 
 def _form_for(output: Path | None) -> str:
@@ -117,11 +146,11 @@ def _refuse_binary(form: str, output: Path | None) -> None:
         raise click.UsageError(f"{form} is nothing for a terminal; give --output")
 
 
-def _bytes(rows: Rows, form: str, noun: str, limit: int | None) -> Iterator[bytes]:
-    if form != _TABLE:
-        chosen = FORMATS[form]
+def _bytes(rows: Rows, wish: Wish, noun: str) -> Iterator[bytes]:
+    if wish.form in FORMATS:
+        chosen = FORMATS[wish.form]
         return chosen.write(rows.frames(chosen.dtype_backend))
-    return (f"{line}\n".encode() for line in _table(rows, noun, limit))
+    return (f"{line}\n".encode() for line in _table(rows, noun, wish.limit))
 
 
 def _table(rows: Rows, noun: str, limit: int | None) -> Iterator[str]:

@@ -6,14 +6,38 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from ecephys_dal.artifacts import ArtifactSettings
+    from collections.abc import Iterable
 
-__all__ = ["APP_VARIABLE", "Naming", "app_options", "settings_of"]
+    from ecephys_dal.artifacts import ArtifactClient, ArtifactSettings, DownloadReport
+    from ecephys_dal.database import Database
+
+__all__ = [
+    "APP_VARIABLE",
+    "LIMS_APP",
+    "Naming",
+    "app_options",
+    "client_for",
+    "parallel_option",
+    "settings_of",
+    "tell",
+]
 
 APP_VARIABLE = "ECEPHYS_DAL_APP"
+LIMS_APP = "http://lims2"
 C = TypeVar("C", bound=Callable[..., Any])
+
+
+parallel_option = click.option(
+    "--parallel",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="How many at once.",
+)
 
 
 class Naming:
@@ -59,3 +83,28 @@ def settings_of(app: str, mounts: str | None, **more: Any) -> ArtifactSettings:
         mounts=mounts or {},
         **more,
     )
+
+
+def client_for(database: Database, app: str, mounts: str | None, **more: Any) -> ArtifactClient:
+    """Return what fetches the files of a database.
+
+    Those of a snapshot are in the folder beside it, unless the command itself names an ``--app``:
+    the variable names that of another database.
+    """
+    from ecephys_dal.artifacts import ArtifactClient  # noqa: PLC0415 - as above
+    from ecephys_dal.snapshot import SnapshotDatabase, SnapshotFiles, folder_of  # noqa: PLC0415
+
+    settings = settings_of(app, mounts, **more)
+    source = click.get_current_context().get_parameter_source("app")
+    if isinstance(database, SnapshotDatabase) and source is not ParameterSource.COMMANDLINE:
+        return SnapshotFiles(folder_of(database.path), settings)
+    return ArtifactClient(settings)
+
+
+def tell(reports: Iterable[DownloadReport]) -> int:
+    """Tell how each file was fetched, and return how many could not be had."""
+    n_failed = 0
+    for report in reports:
+        click.echo(str(report), err=not report.ok)
+        n_failed += not report.ok
+    return n_failed

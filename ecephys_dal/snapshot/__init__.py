@@ -8,7 +8,7 @@ can answer for, `opening` opens it, `files` fetches and serves what is beside it
 
 from ecephys_dal.snapshot.comparing import SnapshotDiff, TableDiff, diff
 from ecephys_dal.snapshot.creating import create
-from ecephys_dal.snapshot.description import FORMAT_VERSION, SnapshotInfo, info
+from ecephys_dal.snapshot.description import FORMAT_VERSION, SnapshotInfo, info, is_snapshot
 from ecephys_dal.snapshot.exporting import export
 from ecephys_dal.snapshot.files import SnapshotFiles, fetch, folder_of
 from ecephys_dal.snapshot.opening import SnapshotDatabase
@@ -28,5 +28,6 @@ __all__ = [
     "fetch",
     "folder_of",
     "info",
+    "is_snapshot",
     "verify",
 ]

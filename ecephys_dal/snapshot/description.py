@@ -17,7 +17,15 @@ from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FORMAT_VERSION", "SnapshotInfo", "connected", "info", "noted_in", "uri_of"]
+__all__ = [
+    "FORMAT_VERSION",
+    "SnapshotInfo",
+    "connected",
+    "info",
+    "is_snapshot",
+    "noted_in",
+    "uri_of",
+]
 
 FORMAT_VERSION = 1
 
@@ -149,6 +157,26 @@ def noted_in(path: str | Path) -> dict[str, Any]:
     return noted
 
 
+def is_snapshot(path: str | Path) -> bool:
+    """Tell whether there is a snapshot, of whatever format version.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of a file, or of nothing.
+
+    Returns
+    -------
+    bool
+    """
+    try:
+        with closing(connected(path)) as connection:
+            connection.execute("SELECT name, value FROM ecephys_dal_snapshot")
+    except (DatabaseUnavailableError, sqlite3.DatabaseError, OSError, ValueError):
+        return False
+    return True
+
+
 def _check_version(path: str | Path, noted: Mapping[str, Any]) -> None:
     found = noted.get("format_version")
     if found == FORMAT_VERSION:
@@ -184,4 +212,5 @@ def info(path: str | Path) -> SnapshotInfo:
     ConfigurationError
         If it is no snapshot, or of a format version that can't be read.
     """
-    return SnapshotInfo.of(str(path), Path(path).stat().st_size, noted_in(path))
+    noted = noted_in(path)
+    return SnapshotInfo.of(str(path), Path(path).stat().st_size, noted)

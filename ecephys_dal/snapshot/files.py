@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecephys_dal.artifacts import Artifact, locate
-from ecephys_dal.artifacts.local import check_content, local_pieces
+from typing_extensions import override
+
+from ecephys_dal.artifacts import Artifact, ArtifactClient, locate
+from ecephys_dal.artifacts.local import check_content
 from ecephys_dal.artifacts.manifest import Manifest, sha256_of
 from ecephys_dal.artifacts.refusals import corrupt
 from ecephys_dal.errors import ArtifactNotFoundError, ConfigurationError, nearest_name
@@ -16,12 +18,13 @@ from ecephys_dal.snapshot.opening import SnapshotDatabase
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from ecephys_dal.artifacts import ArtifactClient, DownloadReport
+    from typing_extensions import Self
+
+    from ecephys_dal.artifacts import ArtifactSettings, DownloadReport
     from ecephys_dal.repositories import Repository
 
 __all__ = ["KINDS", "SnapshotFiles", "fetch", "folder_of"]
 
-_CHUNK = 256 * 1024
 _REPOSITORIES: dict[str, type[Repository[Any, Any]]] = {
     "nwb": SessionNwbRepository,
     "lfp": ProbeLfpRepository,
@@ -77,7 +80,7 @@ def fetch(
     return client.download_many(files.values(), folder or folder_of(path))
 
 
-class SnapshotFiles:
+class SnapshotFiles(ArtifactClient):
     """Serves the files of a snapshot from their folder, without a network.
 
     It stands where an `ArtifactClient` stands, as ``app_engine`` of the facade.
@@ -86,6 +89,8 @@ class SnapshotFiles:
     ----------
     folder : str or Path
         As `fetch` filled it.
+    settings : ArtifactSettings, optional
+        How to copy files from there; the web application that they name is never asked.
 
     Notes
     -----
@@ -93,10 +98,14 @@ class SnapshotFiles:
     only if the file was touched since.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    online = False
+
+    def __init__(self, folder: str | Path, settings: ArtifactSettings | None = None) -> None:
+        super().__init__(settings)
         self.folder = Path(folder)
         self._verified: dict[str, tuple[int, int]] = {}
 
+    @override
     def stream(self, route: str) -> Iterable[bytes]:
         """Return the bytes of a file, to iterate over.
 
@@ -112,34 +121,26 @@ class SnapshotFiles:
         ArtifactCorruptError
             If it is not what was fetched.
         """
-        path = self.path_of(route)
-        return local_pieces(path, str(path), _CHUNK)
+        self.path_of(route)
+        return super().stream(route)
 
-    def path_of(self, artifact: str) -> Path:
-        """Return where a file is, verified, for tools that open files in place.
-
-        Parameters
-        ----------
-        artifact : Artifact
-            As `locate` makes it.
-
-        Raises
-        ------
-        ArtifactNotFoundError
-            If it was not fetched.
-        ArtifactCorruptError
-            If it is not what was fetched.
-        """
-        wanted = Artifact.of(artifact)
-        path = self._place(wanted)
+    @override
+    def visible(self, artifact: Artifact) -> Path:
+        """Return where a file is, verified, or raise as `stream` does."""
+        path = self._place(artifact)
         if not path.is_file():
             raise ArtifactNotFoundError(
-                f"{path} is not there: the file {wanted.id} was not fetched with the snapshot;"
+                f"{path} is not there: the file {artifact.id} was not fetched with the snapshot;"
                 " ecephys_dal.snapshot.fetch does that",
-                url=str(wanted),
+                url=str(artifact),
             )
-        self._verify(path, wanted)
+        self._verify(path, artifact)
         return path
+
+    @override
+    def url_of(self, artifact: str) -> str:
+        """Return the path of a file in the folder."""
+        return str(self._place(Artifact.of(artifact)))
 
     def _place(self, artifact: Artifact) -> Path:
         if artifact.id is None or not artifact.filename:
@@ -163,9 +164,14 @@ class SnapshotFiles:
             raise corrupt(str(path), "SHA-256", record.sha256, digest)
         self._verified[path.name] = state
 
+    @override
     def reachable(self, artifacts: Iterable[str]) -> list[bool]:
         """Tell of each file whether it was fetched."""
         return [self._place(one).is_file() for one in map(Artifact.of, artifacts)]
+
+    @override
+    def __reduce__(self) -> tuple[type[Self], tuple[Path, ArtifactSettings]]:  # type: ignore[override]
+        return type(self), (self.folder, self.settings)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.folder)!r})"

@@ -19,7 +19,7 @@ def parsed(filter_type, *arguments: str):
     """Return the filter that options mean."""
 
     @click.command()
-    @filter_options(filter_type, ["session_not_failed"])
+    @filter_options(filter_type, rules=["session_not_failed"])
     def command(**values):
         return spec_of(filter_type, values)
 
@@ -36,7 +36,7 @@ def refusal(filter_type, *arguments: str) -> str:
 @pytest.mark.parametrize("filter_type", REPOSITORIES, ids=lambda one: one.__name__)
 def test_every_field_of_every_filter_is_an_option_with_a_text(filter_type):
     @click.command()
-    @filter_options(filter_type, ["run_is_current"])
+    @filter_options(filter_type, rules=["run_is_current"])
     def command(**_): ...
 
     texts = {one.name: one.help for one in command.params}

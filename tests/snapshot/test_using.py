@@ -260,7 +260,12 @@ def test_files_are_served_from_beside_it_without_a_network(
                 assert b"".join(getattr(offline, name)(one)) == expected[name]
             listed = offline.list_files(session_id=session, types=["EcephysNwb"])
             assert listed["reachable"].tolist() == [True]
+            artifacts = offline.locate(session_id=session, type="EcephysNwb")
+            copied = offline.app_engine.download_many(artifacts, tmp_path / "copies")
+            with offline.app_engine.open_artifact(artifacts[0]) as opened:
+                assert opened.read() == copied[0].path.read_bytes()
         assert len(server.requests) == asked
+        assert copied[0].path.read_bytes() == expected["get_session_data"]
         assert snapshot.verify(path).ok
         with pytest.raises(ConfigurationError, match="did you mean 'lfp'"):
             snapshot.fetch(path, client, kinds=["lpf"])
@@ -274,6 +279,8 @@ def test_files_are_served_from_beside_it_without_a_network(
     with EcephysProjectLimsApi.from_snapshot(path) as offline:
         with pytest.raises(ArtifactCorruptError, match="SHA-256"):
             offline.get_session_data(session)
+        (report,) = offline.app_engine.download_many(artifacts, tmp_path / "more")
+        assert isinstance(report.error, ArtifactCorruptError)
         nwb.unlink()
         with pytest.raises(ArtifactNotFoundError, match=r"snapshot\.fetch"):
             offline.get_session_data(session)
