@@ -21,8 +21,9 @@ from documentation import PAGES, ROOT, Block, blocks, name_of
 from ecephys_dal import Database, EcephysProjectLimsApi
 
 WRITTEN_URL = "sqlite:///lims.db"
-# Pages about what needs an extra that old versions of pandas have no part in.
+# Pages about what is not installed everywhere: AllenSDK, or what old versions of pandas lack.
 NEEDS = {
+    "docs/allensdk-cache.md": "allensdk",
     "docs/many-machines.md": "dask",
     "docs/pictures.md": "matplotlib",
     "docs/tables.md": "polars",
@@ -37,17 +38,12 @@ PYTHON_PAGES = [
 SHELL_PAGES = [page for page in PAGES if blocks(page, "sh") and page.parent == ROOT / "docs"]
 
 
-# What the environments of the Makefile need not have, and so the blocks that name it.
-OPTIONAL = {
-    "allensdk": find_spec("allensdk") is not None,
-    "pyspark": find_spec("pyspark") is not None and which("java") is not None,
-}
+HAS_SPARK = find_spec("pyspark") is not None and which("java") is not None
 
 
 def runnable(page: Path) -> list[Block]:
-    """Return a page's Python, without what needs a package that is not installed."""
-    missing = [name for name, is_here in OPTIONAL.items() if not is_here]
-    return [b for b in blocks(page, "python") if not any(name in b.text for name in missing)]
+    """Return a page's Python, without what needs Spark where that is not installed."""
+    return [b for b in blocks(page, "python") if HAS_SPARK or "pyspark" not in b.text]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -81,7 +77,7 @@ def test_the_python_of_a_page_is_a_script_that_runs(page, url_of, tmp_path, monk
         # Blank lines before it, so that a traceback tells the line of the page.
         text = "\n" * (block.line - 1) + block.text.replace(WRITTEN_URL, url)
         with warnings.catch_warnings():
-            if any(name in block.text for name in OPTIONAL):
+            if "pyspark" in block.text or NEEDS.get(name_of(page)) == "allensdk":
                 warnings.simplefilter("ignore")  # of theirs, about their own ways
             exec(compile(text, page, "exec"), namespace)  # noqa: S102
 

@@ -104,6 +104,14 @@ def test_every_method_is_compared_and_has_the_arguments_that_the_page_says():
     assert documented == actual
 
 
+def test_every_call_of_allensdk_is_on_the_page_for_those_who_come_from_it():
+    page = (ROOT / "docs" / "from-allensdk.md").read_text(encoding="utf-8")
+    calls = {f"api.{name}(" for name in EcephysProjectApi.__abstractmethods__}
+    calls |= {f"EcephysProjectLimsApi{rest}" for rest in ("(", ".default(", ".STIMULUS")}
+    rows = "".join(line for line in page.splitlines(keepends=True) if line.startswith("| `"))
+    assert {call for call in calls if call not in rows} == set()
+
+
 def test_the_added_method_has_the_arguments_that_the_page_says():
     added = f"get_isi_experiments({arguments_of(EcephysProjectLimsApi.get_isi_experiments)})"
     assert f"`{added}`" in COMPATIBILITY.read_text(encoding="utf-8")
