@@ -18,7 +18,7 @@ import ecephys_dal  # noqa: E402
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-project, author = "ecephys_dal", "The authors of ecephys_dal"
+project, author = "ecephys_dal", "The ecephys_dal developers"
 release = version = ecephys_dal.__version__
 
 extensions = [
@@ -26,14 +26,12 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
-    "sphinxcontrib.mermaid",
 ]
 # The pages stand where a host of repositories shows them too: the source is the whole repository.
 include_patterns = ["*.md", "docs/*.md", "docs/reference/*.rst", "benchmarks/*.md"]
 root_doc = "docs/index"
 
 myst_heading_anchors = 4
-myst_fence_as_directive = ["mermaid"]
 default_role = "py:obj"
 highlight_language = "none"  # of what is not said: mostly what a program prints
 autodoc_typehints = "none"  # the docstrings name the types
@@ -49,8 +47,10 @@ html_theme = "furo"
 html_title = f"ecephys_dal {release}"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = ["tables.js"]
 html_theme_options = {"navigation_with_keys": True}
 html_show_sphinx = False
+html_show_copyright = False
 html_copy_source = False
 
 

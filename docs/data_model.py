@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 
 def generated() -> Iterator[str]:
-    yield from ("## How the tables refer to each other", "")
-    yield from picture(references())
-    yield from ("## What files are attached to", "")
-    yield from picture(attachments())
     yield from ("## The tables", "")
     yield from table_of_tables()
     for table in tables():
@@ -37,33 +33,12 @@ def mappers() -> dict[str, Mapper[Base]]:
     return {mapper.local_table.name: mapper for mapper in Base.registry.mappers}
 
 
-def picture(lines: Iterator[str]) -> Iterator[str]:
-    yield from ("```mermaid", "erDiagram", *(f"    {line}" for line in lines), "```", "")
-
-
-def references() -> Iterator[str]:
-    """Yield a line for each foreign key."""
-    for table in tables():
-        for column in table.columns:
-            for key in column.foreign_keys:
-                one = "|o" if column.nullable else "||"
-                many = "o|" if has_one(key.column.table, column) else "o{"
-                yield f'{key.column.table.name} {one}--{many} {table.name} : "{column.name}"'
-
-
-def has_one(owner: Table, column: Column[object]) -> bool:
-    """Tell whether a record of the owner has at most one record that refers to it by a column."""
-    mapper = mappers()[owner.name]
-    return any(
-        not relation.uselist and column in relation.remote_side for relation in mapper.relationships
-    )
-
-
 def attachments() -> Iterator[str]:
-    """Yield a line for each table that files are attached to."""
+    yield from ("| `attachable_type` | the table of the owner |", "|---|---|")
     for relation in owners():
-        owner = relation.mapper
-        yield f'{owner.local_table.name} |o..o{{ well_known_files : "{owner.class_.__name__}"'
+        name = relation.mapper.local_table.name
+        yield f"| `{relation.mapper.class_.__name__}` | [{name}](#{name}) |"
+    yield ""
 
 
 def owners() -> list[RelationshipProperty[Base]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import columns_tables
 import command_tables
 import data_model
+import data_model_picture
 import doctor_tables
 import settings_table
 
@@ -39,7 +40,10 @@ PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
         "the metric keys": columns_tables.metrics,
     },
     "command-line.md": {"the commands": command_tables.options},
-    "data-model.md": {"the models": data_model.generated},
+    "data-model.md": {
+        "the owners of files": data_model.attachments,
+        "the models": data_model.generated,
+    },
     "doctor.md": {
         "the kinds of findings": doctor_tables.kinds,
         "the wanted indexes": doctor_tables.indexes,
@@ -49,8 +53,14 @@ PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
 }
 
 
-def page(name: str) -> str:
-    """Return a page as it should be: what is written by hand, and what is generated."""
+# What is generated as a whole.
+PICTURES: dict[str, Callable[[], Iterator[str]]] = {"data-model.svg": data_model_picture.picture}
+
+
+def content(name: str) -> str:
+    """Return a file as it should be: what is written by hand, and what is generated."""
+    if name in PICTURES:
+        return "\n".join([*PICTURES[name](), ""])
     text = (DOCS / name).read_text(encoding="utf-8")
     for source, generated in PARTS[name].items():
         begin, end = (f"<!-- generated from {source}: {edge} -->" for edge in ("begin", "end"))
@@ -64,11 +74,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail on a difference")
     only_check, differ = parser.parse_args(arguments).check, False
-    for name in PARTS:
-        wanted = page(name)
+    for name in (*PARTS, *PICTURES):
+        path, wanted = DOCS / name, content(name)
         if not only_check:
-            (DOCS / name).write_text(wanted, encoding="utf-8")
-        elif wanted != (DOCS / name).read_text(encoding="utf-8"):
+            path.write_text(wanted, encoding="utf-8")
+        elif not path.exists() or wanted != path.read_text(encoding="utf-8"):
             print(f"{name} differs from the code; run python docs/generate.py")
             differ = True
     return int(differ)

@@ -8,12 +8,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import ecephys_dal
+from ecephys_dal import EcephysDalError, Filter, Repository
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 # What is public beside the names of the package itself.
-MODULES = ("testing",)
+MODULES = ("migrations", "repositories.clauses", "testing")
+# What has many kinds, of which each page would repeat the members.
+TOLD_ONCE = (EcephysDalError, Filter, Repository)
 
 
 def write(folder: Path) -> None:
@@ -39,7 +42,8 @@ def parts() -> dict[str, list[str]]:
             part = thing.__module__.split(".")[1]
             found.setdefault(part, []).append(f"ecephys_dal.{name}")
     for name in MODULES:
-        found[name] = of_module(import_module(f"ecephys_dal.{name}"))
+        part = name.partition(".")[0]
+        found.setdefault(part, []).extend(of_module(import_module(f"ecephys_dal.{name}")))
     return {part: sorted(found[part]) for part in sorted(found)}
 
 
@@ -52,7 +56,7 @@ def page(part: str, names: list[str]) -> str:
     what = inspect.getdoc(import_module(f"ecephys_dal.{part}")) or ""
     lines = [title, "=" * len(title), "", what, ""]
     for name in names:
-        lines += factory(name) if name.endswith("Factory") else [f".. {directive(name)}:: {name}"]
+        lines += factory(name) if name.endswith("Factory") else described(name)
         lines.append("")
     return "\n".join(lines)
 
@@ -64,9 +68,13 @@ def factory(name: str) -> list[str]:
     return [f".. py:class:: {name}", "", *(f"   {line}".rstrip() for line in doc.splitlines())]
 
 
-def directive(name: str) -> str:
+def described(name: str) -> list[str]:
+    """Describe a name by its docstring; what a class has from one of `TOLD_ONCE` is told there."""
     module, _, attribute = name.rpartition(".")
     thing = getattr(import_module(module), attribute)
-    if inspect.isclass(thing):
-        return "autoexception" if issubclass(thing, Exception) else "autoclass"
-    return "autofunction" if callable(thing) else "autodata"
+    if not inspect.isclass(thing):
+        return [f".. {'autofunction' if callable(thing) else 'autodata'}:: {name}"]
+    kind = "autoexception" if issubclass(thing, Exception) else "autoclass"
+    inherits = any(issubclass(thing, base) and thing is not base for base in TOLD_ONCE)
+    options = ["   :show-inheritance:", "   :no-inherited-members:"] if inherits else []
+    return [f".. {kind}:: {name}", *options]

@@ -17,9 +17,8 @@ _PARAMETER = re.compile(r"^(\w+) : .+\n((?:    .+\n)+)", re.MULTILINE)
 
 def table() -> Iterator[str]:
     meanings = dict(_PARAMETER.findall(getdoc(DatabaseSettings) or ""))
-    yield from ("| setting | variable | default | meaning |", "|---|---|---|---|")
+    yield from ("| setting | default | meaning |", "|---|---|---|")
     for field in fields(DatabaseSettings):
         meaning = " ".join(meanings[field.name].split()).replace("``", "`")
-        variable = f"ECEPHYS_DAL_{field.name.upper()}"
-        yield f"| `{field.name}` | `{variable}` | `{field.default!r}` | {meaning} |"
+        yield f"| `{field.name}` | `{field.default!r}` | {meaning} |"
     yield ""

@@ -10,10 +10,10 @@ import os
 import subprocess
 import sys
 import warnings
-from contextlib import nullcontext
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 from documentation import PAGES, ROOT, Block, blocks, name_of
@@ -21,8 +21,9 @@ from documentation import PAGES, ROOT, Block, blocks, name_of
 from ecephys_dal import Database, EcephysProjectLimsApi
 
 WRITTEN_URL = "sqlite:///lims.db"
-# Pages about what needs an extra that old versions of pandas have no part in.
+# Pages about what is not installed everywhere: AllenSDK, or what old versions of pandas lack.
 NEEDS = {
+    "docs/allensdk-cache.md": "allensdk",
     "docs/many-machines.md": "dask",
     "docs/pictures.md": "matplotlib",
     "docs/tables.md": "polars",
@@ -37,10 +38,12 @@ PYTHON_PAGES = [
 SHELL_PAGES = [page for page in PAGES if blocks(page, "sh") and page.parent == ROOT / "docs"]
 
 
+HAS_SPARK = find_spec("pyspark") is not None and which("java") is not None
+
+
 def runnable(page: Path) -> list[Block]:
-    """Return a page's Python, without what needs AllenSDK where that is not installed."""
-    has_allensdk = find_spec("allensdk") is not None
-    return [b for b in blocks(page, "python") if has_allensdk or "allensdk" not in b.text]
+    """Return a page's Python, without what needs Spark where that is not installed."""
+    return [b for b in blocks(page, "python") if HAS_SPARK or "pyspark" not in b.text]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -66,15 +69,16 @@ def close_all(namespace: dict[str, object]) -> None:
 @pytest.mark.parametrize("page", PYTHON_PAGES, ids=name_of)
 def test_the_python_of_a_page_is_a_script_that_runs(page, url_of, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)  # else another one of the machine's
     url = url_of(page.read_text(encoding="utf-8"))
     namespace: dict[str, object] = {"__name__": page.stem}
     request.addfinalizer(partial(close_all, namespace))
     for block in runnable(page):
         # Blank lines before it, so that a traceback tells the line of the page.
         text = "\n" * (block.line - 1) + block.text.replace(WRITTEN_URL, url)
-        with warnings.catch_warnings() if "allensdk" in block.text else nullcontext():
-            if "allensdk" in block.text:
-                warnings.simplefilter("ignore")
+        with warnings.catch_warnings():
+            if "pyspark" in block.text or NEEDS.get(name_of(page)) == "allensdk":
+                warnings.simplefilter("ignore")  # of theirs, about their own ways
             exec(compile(text, page, "exec"), namespace)  # noqa: S102
 
 

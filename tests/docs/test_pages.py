@@ -71,7 +71,7 @@ def test_the_generated_parts_are_what_the_code_gives(monkeypatch, capsys):
 def test_the_settings_of_a_database_are_what_their_class_says():
     documented = rows("setting", ROOT / "docs" / "service.md")
     assert list(documented) == [field.name for field in fields(DatabaseSettings)]
-    defaults = {name: ast.literal_eval(row[1].strip("`")) for name, row in documented.items()}
+    defaults = {name: ast.literal_eval(row[0].strip("`")) for name, row in documented.items()}
     assert DatabaseSettings(**defaults) == DatabaseSettings()
 
 
@@ -102,6 +102,14 @@ def test_every_method_is_compared_and_has_the_arguments_that_the_page_says():
     abstract = {*EcephysProjectApi.__abstractmethods__, "default"} - {"get_isi_experiments"}
     actual = {name: arguments_of(getattr(EcephysProjectLimsApi, name)) for name in abstract}
     assert documented == actual
+
+
+def test_every_call_of_allensdk_is_on_the_page_for_those_who_come_from_it():
+    page = (ROOT / "docs" / "from-allensdk.md").read_text(encoding="utf-8")
+    calls = {f"api.{name}(" for name in EcephysProjectApi.__abstractmethods__}
+    calls |= {f"EcephysProjectLimsApi{rest}" for rest in ("(", ".default(", ".STIMULUS")}
+    rows = "".join(line for line in page.splitlines(keepends=True) if line.startswith("| `"))
+    assert {call for call in calls if call not in rows} == set()
 
 
 def test_the_added_method_has_the_arguments_that_the_page_says():
