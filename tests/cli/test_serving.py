@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ecephys_dal import snapshot
 from tests.cli.shell import call, environment, program, terminal
 
 
@@ -24,11 +25,14 @@ def test_a_second_shell_can_do_everything_that_the_demo_says(tmp_path):
         named = told(shown)
         folder = Path(named["ECEPHYS_DAL_DATABASE"].removeprefix("sqlite:///")).parent
         commands = re.findall(r"^  ecephys-dal (.*)\r$", shown, re.MULTILINE)
-        assert [line.split()[0] for line in commands] == ["sessions", "download"]
+        assert [line.split()[0] for line in commands] == ["sessions", "download", "snapshot"]
         for line in commands:
-            done = call(*line.replace(" files", f" {tmp_path}/files").split(), **named)
+            for name in ("files", "part.db"):
+                line = line.replace(f" {name}", f" {tmp_path}/{name}")  # noqa: PLW2901
+            done = call(*line.split(), **named)
             assert (done.returncode, done.stderr) == (0, "")
         assert len(list((tmp_path / "files").glob("*.nwb"))) == 1
+        assert snapshot.verify(tmp_path / "part.db").ok
         assert call("doctor", **named).returncode == 0
         demo.type("\x03")
         assert demo.wait() == 0
