@@ -46,6 +46,7 @@ OTHERWISE: dict[str, tuple[str, Any]] = {
     "slow_query_seconds": ("2", 2.0),
     "retries": ("0", 0),
     "backoff": ("1e-2", 0.01),
+    "progress": ("off", False),
 }
 ROUTES = ("rows", "bulk") if find_spec("adbc_driver_postgresql") else ("rows",)
 
@@ -91,6 +92,7 @@ DEFAULT = DatabaseSettings()
         ("pool_size", "0", "a positive whole number"),
         ("retries", "-1", "a whole number, 0 or more"),
         ("pre_ping", "maybe", "True or False"),
+        ("progress", "maybe", "True or False, or None"),
         ("sslmode", "yes", "one of disable, allow, prefer, require, verify-ca, verify-full"),
         ("application_name", "two\nlines", "a text"),
     ],
