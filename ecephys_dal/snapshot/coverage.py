@@ -73,7 +73,7 @@ class Coverage:
         own = cls(
             level=reach.level,
             deepest=reach.deepest,
-            whole=not any(reach.spec.each_condition()),
+            whole=reach.whole,
             published_at=day,
             rules=reach.applied,
         )

@@ -143,6 +143,7 @@ def _finish(part: Part) -> None:
     (revision,) = driver.execute("SELECT version_num FROM alembic_version").fetchone()
     with part.transaction():
         driver.execute("DROP TABLE ecephys_dal_left")
+        part.make_indexes()
         part.note(
             created_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
             schema_revision=revision,
@@ -150,7 +151,6 @@ def _finish(part: Part) -> None:
             rows={name: n for name, (n, _) in digests.items()},
             digests={name: digest for name, (_, digest) in digests.items()},
         )
-    driver.execute("VACUUM")
 
 
 def _rename(part: Path, path: Path) -> None:

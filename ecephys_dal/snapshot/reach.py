@@ -86,6 +86,11 @@ class Reach:
         return LEVELS[FIELDS.get(field, EcephysSession)]
 
     @property
+    def whole(self) -> bool:
+        """The filter has no condition."""
+        return not any(self.spec.each_condition())
+
+    @property
     def levels(self) -> range:
         """Of the tables of which everything is reached that meets the filter."""
         return range(self.level, len(PUBLIC))
