@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from ecephys_dal.errors import InvalidFilterError, SchemaMismatchError
+from ecephys_dal.errors import BeyondSnapshotError, InvalidFilterError, SchemaMismatchError
 from ecephys_dal.filters import (
     ChannelFilter,
     Filter,
@@ -132,7 +132,7 @@ class ReasonMethods:
         """Add what is told of something that belongs to the record."""
         try:
             related = tell(self._asking(repository), why.record_id)
-        except SchemaMismatchError as error:  # which the record itself did not need
+        except (SchemaMismatchError, BeyondSnapshotError) as error:  # the record itself needs less
             related = WhyOne(f"{repository.noun} of {why.model} {why.record_id}", remark=str(error))
         return replace(why, related=(related,))
 

@@ -146,6 +146,10 @@ def noted_in(path: str | Path) -> dict[str, Any]:
             ) from error
     noted = {name: json.loads(value) for name, value in rows}
     _check_version(path, noted)
+    if "digests" not in noted:
+        raise ConfigurationError(
+            f"{path} is a snapshot that is not whole; ecephys_dal.snapshot.create goes on with it"
+        )
     return noted
 
 
@@ -184,4 +188,5 @@ def info(path: str | Path) -> SnapshotInfo:
     ConfigurationError
         If it is no snapshot, or of a format version that can't be read.
     """
-    return SnapshotInfo.of(str(path), Path(path).stat().st_size, noted_in(path))
+    noted = noted_in(path)
+    return SnapshotInfo.of(str(path), Path(path).stat().st_size, noted)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import operator
-import sqlite3
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -33,6 +32,7 @@ __all__ = ["Part"]
 
 _ROWS = 5_000  # of one transaction
 _TAKEN = {int, float, str, bool, type(None)}  # by the driver, as they are
+_MARK = 0x45445053  # a number in the header of a file, by which its kind is known
 _TABLES = """
 CREATE TABLE ecephys_dal_snapshot (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE ecephys_dal_absent (
@@ -62,21 +62,24 @@ class Part:
         url = URL.create("sqlite", database=str(path))
         with Database(url, owned=True) as database, database.engine.connect() as connection:
             part = cls(connection)
-            try:
-                part.driver.execute("PRAGMA busy_timeout = 0")
-                # The lock is held until the connection is closed, by whatever.
-                part.driver.execute("PRAGMA locking_mode = EXCLUSIVE")
-                part.driver.execute("BEGIN EXCLUSIVE").execute("COMMIT")
-            except sqlite3.DatabaseError as error:
-                raise ConfigurationError(
-                    f"{path} can't be used: {error}; if another process makes this snapshot, wait"
-                    " for it, else remove that file"
-                ) from error
-            if not path.exists():  # it has just got its final name, and must not be touched
-                raise ConfigurationError(f"{path} was finished by another process just now")
+            part._lock(path)
             # Rows come table by table; whether all that they refer to is there is asked at the end.
             part.driver.execute("PRAGMA foreign_keys = OFF")
             yield part
+
+    def _lock(self, path: Path) -> None:
+        """Keep all others out until the connection is closed, by whatever."""
+        self.driver.execute("PRAGMA busy_timeout = 0")
+        self.driver.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self.driver.execute("BEGIN EXCLUSIVE").execute("COMMIT")
+        if not path.exists():  # it has just got its final name, and must not be touched
+            raise ConfigurationError(f"{path} was finished by another process just now")
+        if not self.table_names():
+            self.driver.execute(f"PRAGMA application_id = {_MARK}")
+        elif self.driver.execute("PRAGMA application_id").fetchone() != (_MARK,):
+            raise ConfigurationError(
+                f"{path} is no snapshot that was begun, and is in the way of one; move it elsewhere"
+            )
 
     def note(self, **values: Any) -> None:
         """Write what is to be known of the snapshot."""
@@ -130,7 +133,8 @@ class Part:
         try:
             yield
         except BaseException:
-            self.driver.execute("ROLLBACK")
+            if self.driver.in_transaction:  # which a full disk has ended
+                self.driver.execute("ROLLBACK")
             raise
         self.driver.execute("COMMIT")
 

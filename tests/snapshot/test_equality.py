@@ -181,6 +181,23 @@ def test_why_and_files_are_the_same(lims: Lims) -> None:
         assert [vars(one) for one in located[0]] == [vars(one) for one in located[1]]
 
 
+def test_the_bundles_of_a_unit_are_told_of_if_none_was_left_out(lims: Lims) -> None:
+    online = lims.api()
+    units = [
+        int(UnitRepository(lims.database).ids()[0]),
+        lims.ids.awkward["unit_with_older_bundle"],
+        lims.ids.awkward["unit_without_bundle"],
+    ]
+    with EcephysProjectLimsApi.from_snapshot(lims.snapshot("hidden", hidden=True)) as offline:
+        for unit in units:
+            assert offline.why(unit_id=unit).to_dict() == online.why(unit_id=unit).to_dict()
+    with EcephysProjectLimsApi.from_snapshot(lims.snapshot("whole")) as offline:
+        for unit in units:
+            found, expected = (api.why(unit_id=unit) for api in (offline, online))
+            assert found.checks == expected.checks
+            assert "the rule run_is_current was applied" in found.related[0].remark
+
+
 def test_nan_and_infinity_and_moments_with_a_zone_survive(fresh_url: Any, tmp_path: Any) -> None:
     from ecephys_dal import Database
     from ecephys_dal.testing import create_synthetic_lims
