@@ -261,6 +261,12 @@ def test_files_are_served_from_beside_it_without_a_network(
             listed = offline.list_files(session_id=session, types=["EcephysNwb"])
             assert listed["reachable"].tolist() == [True]
         assert len(server.requests) == asked
+        (snapshot.folder_of(path) / ".artifacts.jsonl").unlink()
+        with EcephysProjectLimsApi.from_snapshot(path) as offline:
+            with pytest.raises(ArtifactCorruptError, match="does not note its SHA-256"):
+                offline.get_session_data(session)
+            snapshot.fetch(path, client, kinds=["nwb", "lfp"])
+            assert b"".join(offline.get_session_data(session)) == expected["get_session_data"]
         assert snapshot.verify(path).ok
         with pytest.raises(ConfigurationError, match="did you mean 'lfp'"):
             snapshot.fetch(path, client, kinds=["lpf"])
@@ -275,5 +281,6 @@ def test_files_are_served_from_beside_it_without_a_network(
         with pytest.raises(ArtifactCorruptError, match="SHA-256"):
             offline.get_session_data(session)
         nwb.unlink()
+        assert f"{nwb} was fetched, and is not there any more" in str(snapshot.verify(path))
         with pytest.raises(ArtifactNotFoundError, match=r"snapshot\.fetch"):
             offline.get_session_data(session)
