@@ -83,6 +83,7 @@ def create(
     path = Path(path)
     with opened_source(source) as database:
         reach = Reach(database, SessionFilter() if spec is None else spec, hidden=hidden)
+        reach.check()
         tables = Source(database)
         request = _request(reach, tables)
         if artifacts is None or not _is_made(path, request):

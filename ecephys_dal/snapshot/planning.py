@@ -40,7 +40,6 @@ def plan(part: Part, reach: Reach, source: Source, *, request: Mapping[str, Any]
     request : mapping
         By which the plan is known again.
     """
-    reach.check()
     part.make_schema(source)
     closure = Closure(source, whole_sessions=reach.level == 0)
     for level in reach.levels:

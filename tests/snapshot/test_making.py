@@ -187,6 +187,7 @@ def test_a_snapshot_of_a_snapshot(small: Lims, tmp_path: Path) -> None:
             SessionFilter(session_ids=ids[3:]),
             progress=False,
         )
+    assert [one.name for one in tmp_path.iterdir()] == ["outer.db"]
     inner = snapshot.create(
         tmp_path / "outer.db",
         tmp_path / "inner.db",
