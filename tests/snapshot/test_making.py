@@ -101,7 +101,9 @@ def test_another_request_begins_anew(small: Lims, tmp_path: Path) -> None:
 def test_two_processes_do_not_make_one_file(small: Lims, tmp_path: Path) -> None:
     child = begun(small.url, tmp_path / "s.db", 2)
     try:
-        with pytest.raises(ConfigurationError, match=r"s.db.part can't be written: .*locked; another process makes"):
+        with pytest.raises(
+            ConfigurationError, match=r"s.db.part can't be written: .*locked; another process makes"
+        ):
             snapshot.create(small.database, tmp_path / "s.db", progress=False)
     finally:
         child.kill()
