@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import joinedload
 
 from ecephys_dal import (
     ChannelFilter,
@@ -28,7 +29,7 @@ from ecephys_dal import (
     snapshot,
 )
 from ecephys_dal.filters import Filter
-from ecephys_dal.models import WellKnownFile
+from ecephys_dal.models import Donor, EcephysSession, Genotype, Specimen, WellKnownFile
 
 from .conftest import Lims
 
@@ -141,6 +142,23 @@ def test_a_unit_brings_its_animal_its_runs_and_its_place(lims: Lims) -> None:
     assert rows["ecephys_unit_metric_bundles"] == 1
     assert min(rows["ecephys_analysis_runs"], rows["projects"], rows["well_known_files"]) >= 1
     assert min(rows["well_known_file_types"], rows["equipment"], rows["users"]) >= 1
+
+
+def test_a_session_brings_its_lines_and_its_behavior(small: Lims) -> None:
+    session = small.ids.awkward["session_with_behavior"]
+    path = small.snapshot("behavior", SessionFilter(session_ids=[session]))
+    donor = joinedload(EcephysSession.specimen).joinedload(Specimen.donor)
+    lines = donor.selectinload(Donor.genotypes).joinedload(Genotype.genotype_type)
+    options = [lines, joinedload(EcephysSession.behavior_session)]
+    told = []
+    with snapshot.SnapshotDatabase(path) as offline:
+        for database in (offline, small.database):
+            found = SessionRepository(database).get(session, options=options)
+            genotypes = found.specimen.donor.genotypes
+            named = {(one.id, one.name, one.genotype_type.name) for one in genotypes}
+            told.append((named, found.behavior_session.id, found.behavior_session.foraging_id))
+    assert told[0] == told[1]
+    assert told[0][0]
 
 
 def test_hidden_rows_come_along_if_asked_for(lims: Lims) -> None:
