@@ -83,15 +83,22 @@ class Manifest:
         """Return the newest record of this name."""
         return next(self._newest(name), None)
 
+    def all(self) -> dict[str, Record]:
+        """Return the newest record of each name."""
+        records = filter(None, map(_parsed, self._lines()))
+        return {record.name: record for record in records}
+
     def _newest(self, name: str) -> Iterator[Record]:
-        try:
-            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
-        except FileNotFoundError:
-            return
         marked = json.dumps({"name": name})[1:-1]
-        for line in reversed(lines):
+        for line in reversed(self._lines()):
             if marked in line and (record := _parsed(line)) and record.name == name:
                 yield record
+
+    def _lines(self) -> list[str]:
+        try:
+            return self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return []
 
 
 def _parsed(line: str) -> Record | None:

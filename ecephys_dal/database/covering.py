@@ -18,7 +18,7 @@ class Covers(Protocol):
     def check(self, connection: Connection, model: type[Any], spec: Any) -> None:
         """Raise if the database can't answer for a question."""
 
-    def check_record(self, connection: Connection, model: type[Any], record_id: int) -> None:
+    def check_records(self, connection: Connection, model: type[Any], ids: tuple[int, ...]) -> None:
         """Raise if there may be a record elsewhere that is not here."""
 
 

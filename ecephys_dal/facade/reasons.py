@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ecephys_dal import repositories
-from ecephys_dal.errors import InvalidFilterError, SchemaMismatchError
+from ecephys_dal.errors import BeyondSnapshotError, InvalidFilterError, SchemaMismatchError
 from ecephys_dal.filters import (
     ChannelFilter,
     Filter,
@@ -119,7 +119,7 @@ class ReasonMethods:
         """Add what is told of something that belongs to the record."""
         try:
             related = tell(self._asking(repository), why.record_id)
-        except SchemaMismatchError as error:  # which the record itself did not need
+        except (SchemaMismatchError, BeyondSnapshotError) as error:  # the record itself needs less
             related = repositories.WhyOne(
                 f"{repository.noun} of {why.model} {why.record_id}", remark=str(error)
             )

@@ -104,11 +104,11 @@ class Reader:
             with self.connection() as connection:
                 coverage.check(connection, self._model, spec)
 
-    def check_record(self, record_id: int) -> None:
-        """Raise a `BeyondSnapshotError` if a snapshot is read that can't tell of this record."""
+    def check_records(self, *ids: int) -> None:
+        """Raise a `BeyondSnapshotError` if a snapshot is read that can't tell of these records."""
         if (coverage := self._coverage) is not None:
             with self.connection() as connection:
-                coverage.check_record(connection, self._model, record_id)
+                coverage.check_records(connection, self._model, ids)
 
     @property
     def bulk(self) -> Bulk | None:
@@ -183,7 +183,8 @@ def asked(method: Callable[Concatenate[R, P], T]) -> Callable[Concatenate[R, P],
 
     @wraps(method)
     def ask(self: R, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with self._reader.question(f"{type(self).__name__}.{method.__name__}") as question:
+        name = method.__name__.lstrip("_")  # which may be the inner half of a public method
+        with self._reader.question(f"{type(self).__name__}.{name}") as question:
             answer = question.ask(partial(method, self, *args, **kwargs))
             question.rows = len(answer) if isinstance(answer, Sized) else 1
         return answer

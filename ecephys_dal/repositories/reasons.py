@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +56,6 @@ class Reasons(Tables[M, F]):
         """
         wanted = checked_id("record_id", record_id)
         found = self.why_each([wanted], spec, where=where)
-        if not found:
-            self._reader.check_record(wanted)
         return found[0] if found else Why(self.model.__name__, wanted, exists=False)
 
     def why_each(
@@ -76,8 +75,14 @@ class Reasons(Tables[M, F]):
         list of Why
             Of those that exist, ascending by id.
         """
-        ids = checked_ids("record_ids", record_ids)
-        return self.why_where(tuple(among(self.model.id, ids)), spec, where=where)
+        return self._why_each(checked_ids("record_ids", record_ids), spec, where)
+
+    @asked
+    def _why_each(self, ids: tuple[int, ...], spec: F | None, where: Where) -> list[Why]:
+        found = self._why(tuple(among(self.model.id, ids)), spec, where)
+        if absent := set(ids).difference(one.record_id for one in found):
+            self._reader.check_records(*absent)
+        return found
 
     @asked
     def why_where(
@@ -98,6 +103,11 @@ class Reasons(Tables[M, F]):
         list of Why
             Ascending by id.
         """
+        everything = replace(self._asked(spec), without_rules=self.rule_names())
+        self._reader.check(everything)
+        return self._why(of, spec, where)
+
+    def _why(self, of: Sequence[ColumnElement[bool]], spec: F | None, where: Where) -> list[Why]:
         parts, conditions = self._demanded(spec, where)
         reads = dict.fromkeys(column for one in conditions for column in one.reads)
         values = [*parts.keys, *reads]

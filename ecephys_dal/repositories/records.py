@@ -78,7 +78,7 @@ class Records(Statement[M, F]):
             query = self.select(where=where).where(wanted).options(*self.load, *options)
             record = db.scalars(query).unique().one_or_none()
         if record is None:
-            self._reader.check_record(record_id)
+            self._reader.check_records(record_id)
             rules = ", ".join(name for name in self.rule_names() if name not in self.without_rules)
             raise RecordNotFoundError(
                 f"no {self.model.__name__} {record_id} is visible; if it exists, a join"

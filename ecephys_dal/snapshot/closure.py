@@ -26,13 +26,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, Table
 
-    from ecephys_dal.snapshot.source import Source
+    from ecephys_dal.snapshot.source import Ids, Source
 
-    Ids = np.ndarray[Any, np.dtype[np.int64]]
-
-__all__ = ["Closure", "key_of", "pieces_of"]
+__all__ = ["NO_IDS", "Closure", "key_of", "pieces_of"]
 
 _PIECE = 20_000  # ids of one question
+NO_IDS: Ids = np.empty(0, dtype=np.int64)
 # Tables that are small, and that names are looked up in: all of each.
 _WHOLE = (WellKnownFileType, StimulusNamespace, Stimulus)
 # What belongs to a record and comes along with it, beside what its foreign keys lead to.
@@ -49,6 +48,10 @@ _OF_SESSIONS = (EcephysSession.probes, EcephysAnalysisRun.run_probes)
 def pieces_of(ids: Ids, size: int = _PIECE) -> Iterator[list[int]]:
     """Yield the ids, some at a time."""
     return (ids[at : at + size].tolist() for at in range(0, len(ids), size))
+
+
+def _merged(some: Ids, others: Ids) -> Ids:
+    return np.sort(np.concatenate([some, others]), kind="stable")
 
 
 def key_of(table: Table) -> Column[Any]:
@@ -80,16 +83,18 @@ class Closure:
         for model in _WHOLE:
             table = model.__table__
             if table in source.columns:
-                self.add(table, [row[0] for row in source.rows(select(table.c.id))])
+                self.add(table, source.ids(select(table.c.id)))
 
-    def add(self, table: Any, ids: Iterable[int]) -> None:
-        """Take these records, and remember that those are not followed yet which are new."""
-        given = np.fromiter((i for i in ids if i is not None), dtype=np.int64)
-        known = self.ids.get(table, np.empty(0, dtype=np.int64))
-        new = np.setdiff1d(given, known)
+    def of(self, table: Any) -> Ids:
+        """Return which records of a table were reached, ascending."""
+        return self.ids.get(table, NO_IDS)
+
+    def add(self, table: Any, ids: Ids) -> None:
+        """Take these records, ascending, and remember to follow those which are new."""
+        new = np.setdiff1d(ids, self.of(table), assume_unique=True)
         if len(new) and table in self.source.columns:
-            self.ids[table] = np.union1d(known, new)
-            self._waiting[table] = np.union1d(self._waiting.get(table, new), new)
+            self.ids[table] = _merged(self.of(table), new)
+            self._waiting[table] = _merged(self._waiting.get(table, NO_IDS), new)
 
     def follow(self) -> None:
         """Follow what was taken until nothing new comes."""
@@ -102,11 +107,10 @@ class Closure:
                     self._follow_belonging(models[table], ids)
 
     def _follow_references(self, table: Table, ids: list[int]) -> None:
-        keys = [key for key in table.foreign_keys if self.source.has(key.parent)]
-        if keys:
-            query = select(*(key.parent for key in keys)).where(*among(key_of(table), ids))
-            for key, values in zip(keys, zip(*self.source.rows(query), strict=True), strict=False):
-                self.add(key.column.table, values)
+        for key in table.foreign_keys:
+            if self.source.has(key.parent):
+                query = select(key.parent).where(*among(key_of(table), ids)).distinct()
+                self.add(key.column.table, self.source.ids(query))
 
     def _follow_belonging(self, model: type[Base], ids: list[int]) -> None:
         for relation in self._belonging:
@@ -114,7 +118,7 @@ class Closure:
                 continue
             secondary = relation.property.secondary
             if secondary is not None:
-                self.add(secondary, ids)
+                self.add(secondary, np.array(ids, dtype=np.int64))
                 continue
             ((_, other),) = relation.property.local_remote_pairs
             self._take(other.table, among(other, ids), other)
@@ -126,5 +130,4 @@ class Closure:
 
     def _take(self, table: Any, where: Iterable[Any], *reads: Column[Any]) -> None:
         if self.source.has(*reads):
-            query = select(table.c.id).where(*where)
-            self.add(table, [row[0] for row in self.source.rows(query)])
+            self.add(table, self.source.ids(select(table.c.id).where(*where)))

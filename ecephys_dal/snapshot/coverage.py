@@ -73,7 +73,7 @@ class Coverage:
         own = cls(
             level=reach.level,
             deepest=reach.deepest,
-            whole=not any(reach.spec.each_condition()),
+            whole=reach.whole,
             published_at=day,
             rules=reach.applied,
         )
@@ -132,6 +132,8 @@ class Coverage:
         self, connection: Connection, model: type[Base], field: str, ids: tuple[int, ...]
     ) -> str | None:
         """Say why these records can't be answered for, if they can't."""
+        if not ids:
+            return None  # nobody has any of none
         parent = _MODELS[field]
         is_public, is_own = model in LEVELS, model is parent
         in_depth = is_public and LEVELS[model] >= self.level
@@ -176,9 +178,11 @@ class Coverage:
         named = "[" + ",".join(map(str, ids)) + "]"
         yield from connection.execute(query, {"ids": named, "table": model.__tablename__}).scalars()
 
-    def check_record(self, connection: Connection, model: type[Base], record_id: int) -> None:
+    def check_records(
+        self, connection: Connection, model: type[Base], ids: tuple[int, ...]
+    ) -> None:
         """Raise a `BeyondSnapshotError` if the source may have a record that is not there."""
-        if any(self._unknown(connection, model, (record_id,), (MISSING,))):
+        for record_id in self._unknown(connection, model, ids, (MISSING,)):
             raise self._beyond(
                 f"it does not hold {model.__name__} {record_id}", "a filter that takes it in"
             )

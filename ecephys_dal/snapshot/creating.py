@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +12,20 @@ from tqdm import tqdm
 from ecephys_dal.database import shown
 from ecephys_dal.errors import ArtifactError, ConfigurationError
 from ecephys_dal.filters import SessionFilter
-from ecephys_dal.snapshot.description import FORMAT_VERSION, SnapshotInfo, info
+from ecephys_dal.snapshot.description import FORMAT_VERSION, SnapshotInfo, info, noted_in
 from ecephys_dal.snapshot.digests import digest_of, seal
 from ecephys_dal.snapshot.files import fetch
-from ecephys_dal.snapshot.opening import source_of
+from ecephys_dal.snapshot.opening import SnapshotDatabase, opened_source
 from ecephys_dal.snapshot.part import Part
 from ecephys_dal.snapshot.planning import plan
 from ecephys_dal.snapshot.reach import Reach
 from ecephys_dal.snapshot.source import Source
+from ecephys_dal.snapshot.storing import part_of, publish, told
 from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Engine
 
     from ecephys_dal.artifacts import ArtifactClient
@@ -50,7 +52,7 @@ def create(
         What to copy from; a text without ``://``, or a Path, is a snapshot.
     path : str or Path
         The file to make. Until it is whole it is called ``<path>.part``; if that was interrupted,
-        the same call goes on where it ended.
+        the same call goes on where it ended, also with its files.
     spec : Filter, optional
         A `SessionFilter`, `ProbeFilter`, `ChannelFilter`, `UnitFilter` or `UnitMetricFilter`; all
         sessions without it.
@@ -71,25 +73,33 @@ def create(
     InvalidFilterError
         If the spec is of another table.
     ConfigurationError
-        If there is a file of this name already, or another process is making it.
+        If there is a file of this name already, another process is making it, or it can't be
+        written: no such folder, no space.
     BeyondSnapshotError
         If the source is a snapshot that can't answer for the filter.
     ArtifactError
         If files could not be fetched; the snapshot itself is there then.
     """
-    path, database = Path(path), source_of(source)
-    _check_free(path)
-    reach = Reach(database, SessionFilter() if spec is None else spec, hidden=hidden)
-    part_path = path.with_name(f"{path.name}.part")
-    tables = Source(database)
-    with Part.opened(part_path) as part:
-        _make(part, reach, tables, progress=progress)
-    seal(part_path)
-    _check_free(path)
-    _rename(part_path, path)
+    path = Path(path)
+    with opened_source(source) as database:
+        reach = Reach(database, SessionFilter() if spec is None else spec, hidden=hidden)
+        reach.check()
+        tables = Source(database)
+        request = _request(reach, tables)
+        if artifacts is None or not _is_made(path, request):
+            _check_free(path)
+            _make(path, reach, tables, request, progress=progress)
     if artifacts is not None:
         _fetch(path, artifacts)
     return info(path)
+
+
+def _is_made(path: Path, request: Mapping[str, Any]) -> bool:
+    """Tell whether the snapshot is there already, so that only its files are to be fetched."""
+    try:
+        return path.is_file() and noted_in(path)["request"] == request
+    except ConfigurationError:
+        return False
 
 
 def _check_free(path: Path) -> None:
@@ -97,9 +107,22 @@ def _check_free(path: Path) -> None:
         raise ConfigurationError(f"{path} is there already; name another file, or remove it first")
 
 
-def _make(part: Part, reach: Reach, source: Source, *, progress: bool) -> None:
+def _make(
+    path: Path, reach: Reach, source: Source, request: Mapping[str, Any], *, progress: bool
+) -> None:
+    part_path = part_of(path)
+    with told(part_path):
+        with Part.opened(part_path) as part:
+            _go_on(part, reach, source, request, progress=progress)
+        seal(part_path)
+        _check_free(path)
+        publish(part_path, path)
+
+
+def _go_on(
+    part: Part, reach: Reach, source: Source, request: Mapping[str, Any], *, progress: bool
+) -> None:
     """Do what is left to be done."""
-    request = _request(reach, source)
     if part.noted.get("request") != request:
         part.clear()
         plan(part, reach, source, request=request)
@@ -118,7 +141,7 @@ def _request(reach: Reach, source: Source) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
         "library_version": __version__,
-        "source": _place(source.database.url),
+        "source": _place(source.database),
         "source_of": source.noted.get("digests", {}),
         "filter": {"type": type(reach.spec).__name__, "fields": reach.spec.to_dict()},
         "hidden": reach.hidden,
@@ -126,10 +149,12 @@ def _request(reach: Reach, source: Source) -> dict[str, Any]:
     }
 
 
-def _place(url: URL) -> str:
+def _place(database: Database) -> str:
     """Return what names a database, without who reads it."""
-    place = URL.create(url.drivername, None, None, url.host, url.port, url.database)
-    return shown(place)
+    if isinstance(database, SnapshotDatabase):
+        return str(database.path)
+    url = database.url
+    return shown(URL.create(url.drivername, None, None, url.host, url.port, url.database))
 
 
 def _finish(part: Part) -> None:
@@ -143,6 +168,7 @@ def _finish(part: Part) -> None:
     (revision,) = driver.execute("SELECT version_num FROM alembic_version").fetchone()
     with part.transaction():
         driver.execute("DROP TABLE ecephys_dal_left")
+        part.make_indexes()
         part.note(
             created_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
             schema_revision=revision,
@@ -150,16 +176,6 @@ def _finish(part: Part) -> None:
             rows={name: n for name, (n, _) in digests.items()},
             digests={name: digest for name, (_, digest) in digests.items()},
         )
-    driver.execute("VACUUM")
-
-
-def _rename(part: Path, path: Path) -> None:
-    part.replace(path)
-    folder = os.open(path.absolute().parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _fetch(path: Path, client: ArtifactClient) -> None:

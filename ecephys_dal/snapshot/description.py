@@ -154,6 +154,10 @@ def noted_in(path: str | Path) -> dict[str, Any]:
             ) from error
     noted = {name: json.loads(value) for name, value in rows}
     _check_version(path, noted)
+    if "digests" not in noted:
+        raise ConfigurationError(
+            f"{path} is a snapshot that is not whole; ecephys_dal.snapshot.create goes on with it"
+        )
     return noted
 
 

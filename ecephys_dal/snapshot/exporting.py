@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,13 @@ from ecephys_dal.bars import without_reading_bars
 from ecephys_dal.errors import ConfigurationError, nearest_name
 from ecephys_dal.filters import SessionFilter
 from ecephys_dal.frames.arrow import need_arrow
-from ecephys_dal.snapshot.opening import source_of
+from ecephys_dal.snapshot.opening import opened_source
 from ecephys_dal.snapshot.reach import Reach
+from ecephys_dal.snapshot.storing import part_of, publish, told
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pyarrow as pa
     from sqlalchemy import URL, Engine
 
@@ -62,7 +66,7 @@ def export(
     Raises
     ------
     ConfigurationError
-        If the format is unknown, or pyarrow is not installed.
+        If the format is unknown, pyarrow is not installed, or the folder can't be written to.
     InvalidFilterError
         If the spec is of another table.
     BeyondSnapshotError
@@ -72,34 +76,44 @@ def export(
     if format not in FORMATS:
         near = nearest_name(format, FORMATS)
         raise ConfigurationError(f"format={format!r} is unknown; did you mean {near!r}?")
-    reach = Reach(source_of(source), SessionFilter() if spec is None else spec, hidden=False)
-    reach.check()
-    folder = Path(folder)
+    with opened_source(source) as database, told(Path(folder)):
+        reach = Reach(database, SessionFilter() if spec is None else spec, hidden=False)
+        reach.check(deep=True)
+        return _written(reach, Path(folder), format, progress=progress)
+
+
+def _written(reach: Reach, folder: Path, suffix: str, *, progress: bool) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written, schemas = {}, {}
     for level, name in enumerate(tqdm(_NAMES, "export", unit="table", disable=not progress)):
         with without_reading_bars():
             table = reach.repository(level).arrow(where=reach.where(level))
-        written[name] = _write(table, folder / f"{name}.{format}")
+        written[name] = folder / f"{name}.{suffix}"
+        with _whole(written[name]) as part:
+            _write(table, part, suffix)
         schemas[name] = {field.name: str(field.type) for field in table.schema}
-    _replace(folder / SCHEMAS, json.dumps(schemas, indent=2).encode())
+    with _whole(folder / SCHEMAS) as part:
+        part.write_text(json.dumps(schemas, indent=2))
     return written
 
 
-def _write(table: pa.Table, path: Path) -> Path:
-    part = path.with_name(f"{path.name}.part")
-    if path.suffix == ".csv":
+def _write(table: pa.Table, path: Path, suffix: str) -> None:
+    if suffix == "csv":
         from pyarrow import csv  # noqa: PLC0415 - of an extra
 
-        csv.write_csv(table.combine_chunks(), part)  # some versions repeat the header
+        csv.write_csv(table.combine_chunks(), path)  # some versions repeat the header
     else:
         from pyarrow import parquet  # noqa: PLC0415
 
-        parquet.write_table(table, part)
-    return part.replace(path)
+        parquet.write_table(table, path)
 
 
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Write a file under another name, and give it its own when it is whole."""
+    part = part_of(path)
+    try:
+        yield part
+        publish(part, path)
+    finally:
+        part.unlink(missing_ok=True)

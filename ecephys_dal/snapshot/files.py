@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from ecephys_dal.artifacts import Artifact, ArtifactClient, locate
-from ecephys_dal.artifacts.local import check_content
-from ecephys_dal.artifacts.manifest import Manifest, sha256_of
+from ecephys_dal.artifacts.manifest import MANIFEST, Manifest, sha256_of
 from ecephys_dal.artifacts.refusals import corrupt
-from ecephys_dal.errors import ArtifactNotFoundError, ConfigurationError, nearest_name
+from ecephys_dal.errors import (
+    ArtifactCorruptError,
+    ArtifactNotFoundError,
+    ConfigurationError,
+    nearest_name,
+)
 from ecephys_dal.repositories import ProbeLfpRepository, SessionNwbRepository, TemplateRepository
 from ecephys_dal.snapshot.opening import SnapshotDatabase
 
@@ -134,7 +138,7 @@ class SnapshotFiles(ArtifactClient):
                 " ecephys_dal.snapshot.fetch does that",
                 url=str(artifact),
             )
-        self._verify(path, artifact)
+        self._verify(path)
         return path
 
     @override
@@ -150,17 +154,21 @@ class SnapshotFiles(ArtifactClient):
             )
         return self.folder / f"{artifact.id}_{Path(artifact.filename).name}"
 
-    def _verify(self, path: Path, artifact: Artifact) -> None:
+    def _verify(self, path: Path) -> None:
         found = path.stat()
         state = found.st_size, found.st_mtime_ns
         if self._verified.get(path.name) == state:
             return
         record = Manifest(self.folder).of(path.name)
         if record is None or record.sha256 is None:
-            check_content(path, artifact)
-        elif record.size != found.st_size:
+            raise ArtifactCorruptError(
+                f"{path} can't be verified: {MANIFEST} beside it does not note its SHA-256;"
+                " ecephys_dal.snapshot.fetch fetches it anew",
+                url=str(path),
+            )
+        if record.size != found.st_size:
             raise corrupt(str(path), "number of bytes", record.size, found.st_size)
-        elif (digest := sha256_of(path)) != record.sha256:
+        if (digest := sha256_of(path)) != record.sha256:
             raise corrupt(str(path), "SHA-256", record.sha256, digest)
         self._verified[path.name] = state
 

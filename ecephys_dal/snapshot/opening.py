@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from sqlalchemy import URL
+from sqlalchemy import URL, inspect
 from typing_extensions import override
 
 from ecephys_dal.database import Database, cover
+from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.snapshot.coverage import Coverage
 from ecephys_dal.snapshot.description import noted_in, uri_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Engine
 
     from ecephys_dal.config import DatabaseSettings
 
-__all__ = ["SnapshotDatabase", "source_of"]
+__all__ = ["SnapshotDatabase", "opened_source"]
 
 
 class SnapshotDatabase(Database):
@@ -74,18 +78,39 @@ class SnapshotDatabase(Database):
         return f"SnapshotDatabase({str(self.path)!r})"
 
 
-def source_of(source: Database | str | Path | URL | Engine) -> Database:
-    """Return the database that is meant: a snapshot by its path, any other as `Database.of` does.
+@contextmanager
+def opened_source(source: Database | str | Path | URL | Engine) -> Iterator[Database]:
+    """Open the database that is meant: a snapshot by its path, any other as `Database.of` does.
 
     Parameters
     ----------
     source : Database, str, Path, URL or Engine
         A text is the path of a snapshot if it has no ``://``.
 
-    Returns
-    -------
+    Yields
+    ------
     Database
+        Closed after the block, unless it is the caller's.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is a snapshot, but is not opened as one: then it can't tell what it does not hold.
     """
-    if isinstance(source, Path) or (isinstance(source, str) and "://" not in source):
-        return SnapshotDatabase(source)
-    return Database.of(source)
+    named = isinstance(source, Path) or (isinstance(source, str) and "://" not in source)
+    database = SnapshotDatabase(source) if named else Database.of(source)  # type: ignore[arg-type]
+    try:
+        if not isinstance(database, SnapshotDatabase):
+            _check_no_snapshot(database)
+        yield database
+    finally:
+        if database is not source:
+            database.close()
+
+
+def _check_no_snapshot(database: Database) -> None:
+    with database.connection() as connection:
+        if inspect(connection).has_table("ecephys_dal_snapshot"):
+            raise ConfigurationError(
+                f"{database} is a snapshot; give its path, {database.url.database}, instead"
+            )

@@ -8,18 +8,20 @@ import numpy as np
 from sqlalchemy import select
 
 from ecephys_dal.repositories.clauses import among
-from ecephys_dal.snapshot.closure import Closure
+from ecephys_dal.snapshot.closure import NO_IDS, Closure
 from ecephys_dal.snapshot.coverage import MISSING, SILENT, Coverage
 from ecephys_dal.snapshot.description import FORMAT_VERSION
 from ecephys_dal.snapshot.reach import FIELDS, PUBLIC
 from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from sqlalchemy import Table
 
     from ecephys_dal.snapshot.part import Part
     from ecephys_dal.snapshot.reach import Reach
-    from ecephys_dal.snapshot.source import Source
+    from ecephys_dal.snapshot.source import Ids, Source
 
 __all__ = ["plan"]
 
@@ -38,12 +40,12 @@ def plan(part: Part, reach: Reach, source: Source, *, request: Mapping[str, Any]
     request : mapping
         By which the plan is known again.
     """
-    reach.check()
     part.make_schema(source)
     closure = Closure(source, whole_sessions=reach.level == 0)
     for level in reach.levels:
         repository = reach.repository(level)
-        closure.add(repository.model.__table__, repository.ids(where=reach.where(level)))
+        found = repository.ids(where=reach.where(level))
+        closure.add(repository.model.__table__, np.sort(found))
     closure.follow()
     coverage = Coverage.of(reach, source.coverage)
     with part.transaction():
@@ -64,20 +66,30 @@ def plan(part: Part, reach: Reach, source: Source, *, request: Mapping[str, Any]
 def _note_absent(part: Part, reach: Reach, source: Source, closure: Closure) -> None:
     """Note which records are not there and need not be, for questions that name them."""
     part.absent(source.absent())
-    named = [name for name, _ in reach.spec.each_condition() if name in FIELDS]
-    for name in named:
+    for name in [name for name, _ in reach.spec.each_condition() if name in FIELDS]:
         table: Any = FIELDS[name].__table__
         ids = np.array(getattr(reach.spec, name), dtype=np.int64)
         if source.coverage is None:
-            found = source.rows(select(table.c.id).where(*among(table.c.id, ids.tolist())))
-            missing = np.setdiff1d(ids, np.array([row[0] for row in found], dtype=np.int64))
-            part.absent((MISSING, table.name, one) for one in missing.tolist())
+            found = source.ids(select(table.c.id).where(*among(table.c.id, ids.tolist())))
+            part.absent(_each(MISSING, table, ids, found))
         if len(list(reach.spec.each_condition())) == 1:  # else another condition may keep it out
-            left_out = np.setdiff1d(ids, closure.ids.get(table, ids[:0]))
-            part.absent((SILENT, table.name, one) for one in left_out.tolist())
-    if reach.applied and not (source.coverage and source.coverage.rules):
-        for level in reach.levels:
-            table = PUBLIC[level].model.__table__
-            everything = reach.repository(level, bare=True).ids(where=reach.where(level))
-            left_out = np.setdiff1d(everything, closure.ids.get(table, everything[:0]))
-            part.absent((SILENT, table.name, one) for one in left_out.tolist())
+            part.absent(_each(SILENT, table, ids, closure.of(table)))
+    for level in reach.levels:
+        table = PUBLIC[level].model.__table__
+        part.absent(_each(SILENT, table, _hidden(reach, source, level), closure.of(table)))
+
+
+def _hidden(reach: Reach, source: Source, level: int) -> Ids:
+    """Return what the filter means of a public table, whatever hides it, as far as it is known."""
+    model = PUBLIC[level].model
+    if reach.whole:
+        return source.ids(select(model.id))
+    if not reach.applied or (source.coverage and source.coverage.rules):
+        return NO_IDS
+    return np.sort(reach.repository(level, bare=True).ids(where=reach.where(level)))
+
+
+def _each(kind: str, table: Table, ids: Ids, there: Ids) -> Iterator[tuple[str, str, int]]:
+    """Yield those of the ids that are not there."""
+    left_out = np.setdiff1d(ids, there, assume_unique=True)
+    return ((kind, table.name, one) for one in left_out.tolist())

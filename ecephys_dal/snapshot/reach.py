@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ecephys_dal.database import coverage_of
 from ecephys_dal.errors import InvalidFilterError
 from ecephys_dal.models import (
     EcephysChannel,
@@ -86,6 +87,11 @@ class Reach:
         return LEVELS[FIELDS.get(field, EcephysSession)]
 
     @property
+    def whole(self) -> bool:
+        """The filter has no condition."""
+        return not any(self.spec.each_condition())
+
+    @property
     def levels(self) -> range:
         """Of the tables of which everything is reached that meets the filter."""
         return range(self.level, len(PUBLIC))
@@ -118,6 +124,11 @@ class Reach:
         below = root.select(where=self.criteria).order_by(None)
         return [key.in_(below.with_only_columns(key, maintain_column_froms=True))]
 
-    def check(self) -> None:
-        """Raise if the source can't answer the question, as a snapshot may not."""
+    def check(self, *, deep: bool = False) -> None:
+        """Raise if the source can't answer the question, or, ``deep``, for the tables below too."""
         self.repository(self.level).exists(self.spec)
+        coverage = coverage_of(self.source.engine) if deep else None
+        if coverage is not None:
+            with self.source.connection() as connection:
+                for level in self.levels:
+                    coverage.check(connection, PUBLIC[level].model, self.spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sqlalchemy import inspect, text
 
 from ecephys_dal.database import Question
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from ecephys_dal.database import Database
     from ecephys_dal.snapshot.coverage import Coverage
+
+    Ids = np.ndarray[Any, np.dtype[np.int64]]
 
 __all__ = ["Source"]
 
@@ -75,6 +78,11 @@ class Source:
             rows = question.ask(read)
             question.rows = len(rows)
         return rows
+
+    def ids(self, query: Executable) -> Ids:
+        """Return the ids that a question of one column gives, each once, ascending."""
+        ids = (row[0] for row in self.rows(query))
+        return np.unique(np.fromiter((one for one in ids if one is not None), dtype=np.int64))
 
     def absent(self) -> list[tuple[str, str, int]]:
         """Return what a snapshot knows of records that are not there."""

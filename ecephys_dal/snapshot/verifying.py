@@ -19,6 +19,8 @@ from ecephys_dal.snapshot.files import folder_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ecephys_dal.artifacts.manifest import Record
+
 __all__ = ["Verification", "verify"]
 
 
@@ -120,10 +122,13 @@ def _table_problems(path: Path, noted: dict[str, Any]) -> Iterator[str]:
 
 
 def _file_problems(folder: Path) -> Iterator[str]:
-    manifest = Manifest(folder)
-    for path in sorted(folder.iterdir()):
-        record = None if path.name.startswith(".") else manifest.of(path.name)
-        if record is None or record.sha256 is None:
-            continue
-        if path.stat().st_size != record.size or sha256_of(path) != record.sha256:
+    for name, record in sorted(Manifest(folder).all().items()):
+        path = folder / name
+        if not path.is_file():
+            yield f"{path} was fetched, and is not there any more; fetch it again"
+        elif record.sha256 is not None and not _is_of(path, record):
             yield f"{path} is not what was fetched; remove it, and fetch it again"
+
+
+def _is_of(path: Path, record: Record) -> bool:
+    return path.stat().st_size == record.size and sha256_of(path) == record.sha256

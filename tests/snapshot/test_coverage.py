@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from ecephys_dal import (
     AnalysisRunFilter,
+    AnalysisRunRepository,
     BeyondSnapshotError,
     ChannelFilter,
     ChannelRepository,
@@ -34,7 +36,8 @@ from ecephys_dal import (
     repositories,
     snapshot,
 )
-from ecephys_dal.models import EcephysSession
+from ecephys_dal.models import EcephysAnalysisRun, EcephysSession, Specimen
+from ecephys_dal.testing import create_synthetic_lims
 
 from .conftest import Lims
 from .test_equality import SPECS, specs
@@ -172,6 +175,14 @@ def test_a_single_record_is_found_missing_or_beyond(small: Lims, offline: Any) -
         assert not SessionRepository(whole).why(NOBODY).exists
 
 
+def test_several_reasons_are_told_or_refused(small: Lims, offline: Any) -> None:
+    sessions = SessionRepository(offline.postgres_engine)
+    there, other = small.ids.session_ids[0], small.ids.session_ids[3]
+    assert [one.record_id for one in sessions.why_each([there])] == [there]
+    with pytest.raises(BeyondSnapshotError, match=f"EcephysSession {other}"):
+        sessions.why_each([there, other])
+
+
 def test_a_rule_that_was_applied_cannot_be_left_out(small: Lims) -> None:
     whole = small.snapshot("whole")
     with pytest.raises(BeyondSnapshotError, match="session_not_failed.*hidden=True"):
@@ -200,6 +211,54 @@ def test_ids_that_were_looked_for_in_vain_are_remembered(small: Lims, tmp_path: 
         assert FileRepository(database).count(FileFilter(session_ids=[NOBODY])) == 0
         with pytest.raises(BeyondSnapshotError):
             SessionRepository(database).frame(SessionFilter(session_ids=[NOBODY + 1]))
+
+
+def test_of_no_ids_it_can_tell(small: Lims) -> None:
+    with snapshot.SnapshotDatabase(small.snapshot("units", specs(small)["units"])) as database:
+        assert UnitRepository(database).count(UnitFilter(session_ids=[])) == 0
+        assert FileRepository(database).count(FileFilter(run_ids=[])) == 0
+
+
+def test_what_a_join_hides_is_not_taken_for_what_is_not_there(
+    fresh_url: Callable[[str], str], tmp_path: Path
+) -> None:
+    url = fresh_url("sqlite")
+    create_synthetic_lims(
+        url, sessions=1, channels_per_probe=2, units_per_session=2, progress=False
+    )
+    with Database(url, owned=True) as owned, owned.session() as db:
+        specimen = Specimen(id=5, name="without a donor")
+        other = db.scalars(select(EcephysSession)).first()
+        db.add(specimen)
+        dates = {"created_at": other.created_at, "updated_at": other.updated_at}
+        db.add(EcephysSession(id=6, name="s", specimen_id=5, project_id=other.project_id, **dates))
+        db.add(EcephysAnalysisRun(id=7, ecephys_session_id=6, current=True))
+    snapshot.create(url, tmp_path / "s.db", progress=False)
+    with snapshot.SnapshotDatabase(tmp_path / "s.db") as database:
+        assert SessionRepository(database).count(SessionFilter(session_ids=[6])) == 0
+        with pytest.raises(BeyondSnapshotError):
+            SessionRepository(database).why(6)
+        with pytest.raises(BeyondSnapshotError):
+            AnalysisRunRepository(database).count(AnalysisRunFilter(session_ids=[6]))
+
+
+def test_a_part_knows_what_it_left_out(small: Lims, tmp_path: Path) -> None:
+    """Also where its source left out less."""
+    failed = SessionFilter(without_rules=["session_not_failed", "session_not_habituation"])
+    with_failed = small.snapshot("failed", failed)
+    snapshot.create(with_failed, tmp_path / "s.db", progress=False)
+    channels = ChannelRepository(small.database, without_rules=ChannelRepository.rule_names())
+    known = 0
+    with snapshot.SnapshotDatabase(tmp_path / "s.db") as database:
+        for channel in channels.ids()[::5].tolist():
+            try:
+                found = ChannelRepository(database).why(channel)
+            except BeyondSnapshotError:
+                continue
+            expected = ChannelRepository(small.database).why(channel)
+            assert found.to_dict() == expected.to_dict()
+            known += 1
+    assert known > 5
 
 
 def test_many_ids_are_checked_fast(small: Lims) -> None:

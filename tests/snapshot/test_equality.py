@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import joinedload
 
 from ecephys_dal import (
     ChannelFilter,
@@ -28,7 +29,7 @@ from ecephys_dal import (
     snapshot,
 )
 from ecephys_dal.filters import Filter
-from ecephys_dal.models import WellKnownFile
+from ecephys_dal.models import Donor, EcephysSession, Genotype, Specimen, WellKnownFile
 
 from .conftest import Lims
 
@@ -143,6 +144,23 @@ def test_a_unit_brings_its_animal_its_runs_and_its_place(lims: Lims) -> None:
     assert min(rows["well_known_file_types"], rows["equipment"], rows["users"]) >= 1
 
 
+def test_a_session_brings_its_lines_and_its_behavior(small: Lims) -> None:
+    session = small.ids.awkward["session_with_behavior"]
+    path = small.snapshot("behavior", SessionFilter(session_ids=[session]))
+    donor = joinedload(EcephysSession.specimen).joinedload(Specimen.donor)
+    lines = donor.selectinload(Donor.genotypes).joinedload(Genotype.genotype_type)
+    options = [lines, joinedload(EcephysSession.behavior_session)]
+    told = []
+    with snapshot.SnapshotDatabase(path) as offline:
+        for database in (offline, small.database):
+            found = SessionRepository(database).get(session, options=options)
+            genotypes = found.specimen.donor.genotypes
+            named = {(one.id, one.name, one.genotype_type.name) for one in genotypes}
+            told.append((named, found.behavior_session.id, found.behavior_session.foraging_id))
+    assert told[0] == told[1]
+    assert told[0][0]
+
+
 def test_hidden_rows_come_along_if_asked_for(lims: Lims) -> None:
     path = lims.snapshot("hidden", hidden=True)
     with snapshot.SnapshotDatabase(path) as database:
@@ -179,6 +197,23 @@ def test_why_and_files_are_the_same(lims: Lims) -> None:
         located = [api.locate(session_id=session, type="EcephysNwb") for api in (offline, online)]
         assert located[0] == located[1]
         assert [vars(one) for one in located[0]] == [vars(one) for one in located[1]]
+
+
+def test_the_bundles_of_a_unit_are_told_of_if_none_was_left_out(lims: Lims) -> None:
+    online = lims.api()
+    units = [
+        int(UnitRepository(lims.database).ids()[0]),
+        lims.ids.awkward["unit_with_older_bundle"],
+        lims.ids.awkward["unit_without_bundle"],
+    ]
+    with EcephysProjectLimsApi.from_snapshot(lims.snapshot("hidden", hidden=True)) as offline:
+        for unit in units:
+            assert offline.why(unit_id=unit).to_dict() == online.why(unit_id=unit).to_dict()
+    with EcephysProjectLimsApi.from_snapshot(lims.snapshot("whole")) as offline:
+        for unit in units:
+            found, expected = (api.why(unit_id=unit) for api in (offline, online))
+            assert found.checks == expected.checks
+            assert "the rule run_is_current was applied" in found.related[0].remark
 
 
 def test_nan_and_infinity_and_moments_with_a_zone_survive(fresh_url: Any, tmp_path: Any) -> None:

@@ -101,7 +101,9 @@ def test_another_request_begins_anew(small: Lims, tmp_path: Path) -> None:
 def test_two_processes_do_not_make_one_file(small: Lims, tmp_path: Path) -> None:
     child = begun(small.url, tmp_path / "s.db", 2)
     try:
-        with pytest.raises(ConfigurationError, match=r"s.db.part can't be used: .*locked"):
+        with pytest.raises(
+            ConfigurationError, match=r"s.db.part can't be written: .*locked; another process makes"
+        ):
             snapshot.create(small.database, tmp_path / "s.db", progress=False)
     finally:
         child.kill()
@@ -187,6 +189,7 @@ def test_a_snapshot_of_a_snapshot(small: Lims, tmp_path: Path) -> None:
             SessionFilter(session_ids=ids[3:]),
             progress=False,
         )
+    assert [one.name for one in tmp_path.iterdir()] == ["outer.db"]
     inner = snapshot.create(
         tmp_path / "outer.db",
         tmp_path / "inner.db",

@@ -235,22 +235,32 @@ def served(
         yield url, lims, server
 
 
-def test_files_are_served_from_beside_it_without_a_network(
+@pytest.fixture
+def with_files(
     served: tuple[str, SyntheticLims, ArtifactServer], tmp_path: Path
-) -> None:
+) -> Iterator[tuple[Path, ArtifactClient]]:
+    """A snapshot of the first session, its files beside it, and what fetched them."""
     url, lims, server = served
-    path, session, probe = tmp_path / "s.db", lims.session_ids[0], lims.probe_ids[0]
-    spec = SessionFilter(session_ids=[session])
+    path, spec = tmp_path / "s.db", SessionFilter(session_ids=lims.session_ids[:1])
     settings = ArtifactSettings(host=server.host, mounts=None, progress=False)
     with ArtifactClient(settings) as client:
         try:
             snapshot.create(url, path, spec, artifacts=client, progress=False)
         except ArtifactError as error:  # the LIMS lists templates whose files are not there
             assert "is whole" in str(error)  # noqa: PT017
-        reports = snapshot.fetch(path, client, kinds=["nwb", "lfp"])
-        assert {report.source for report in reports} == {"present"}
-        asked = len(server.requests)
-        online = EcephysProjectLimsApi(url, client)
+        yield path, client
+
+
+def test_files_are_served_from_beside_it_without_a_network(
+    served: tuple[str, SyntheticLims, ArtifactServer],
+    with_files: tuple[Path, ArtifactClient],
+    tmp_path: Path,
+) -> None:
+    (url, lims, server), (path, client) = served, with_files
+    session, probe = lims.session_ids[0], lims.probe_ids[0]
+    reports = snapshot.fetch(path, client, kinds=["nwb", "lfp"])
+    assert {report.source for report in reports} == {"present"}
+    with EcephysProjectLimsApi(url, client) as online:
         calls = {"get_session_data": session, "get_probe_lfp_data": probe}
         calls |= {"get_natural_movie_template": 1, "get_natural_scene_template": 3}
         expected = {name: b"".join(getattr(online, name)(one)) for name, one in calls.items()}
@@ -264,12 +274,32 @@ def test_files_are_served_from_beside_it_without_a_network(
             copied = offline.app_engine.download_many(artifacts, tmp_path / "copies")
             with offline.app_engine.open_artifact(artifacts[0]) as opened:
                 assert opened.read() == copied[0].path.read_bytes()
-        assert len(server.requests) == asked
-        assert copied[0].path.read_bytes() == expected["get_session_data"]
-        assert snapshot.verify(path).ok
-        with pytest.raises(ConfigurationError, match="did you mean 'lfp'"):
-            snapshot.fetch(path, client, kinds=["lpf"])
+    assert len(server.requests) == asked
+    assert copied[0].path.read_bytes() == expected["get_session_data"]
+    assert snapshot.verify(path).ok
+    with pytest.raises(ConfigurationError, match="did you mean 'lfp'"):
+        snapshot.fetch(path, client, kinds=["lpf"])
 
+
+def test_files_that_nobody_noted_are_fetched_anew(
+    served: tuple[str, SyntheticLims, ArtifactServer], with_files: tuple[Path, ArtifactClient]
+) -> None:
+    (_, lims, _), (path, client) = served, with_files
+    (snapshot.folder_of(path) / ".artifacts.jsonl").unlink()
+    with EcephysProjectLimsApi.from_snapshot(path) as offline:
+        with pytest.raises(ArtifactCorruptError, match="does not note its SHA-256"):
+            offline.get_session_data(lims.session_ids[0])
+        snapshot.fetch(path, client, kinds=["nwb", "lfp"])
+        assert b"".join(offline.get_session_data(lims.session_ids[0]))
+
+
+def test_files_that_were_changed_are_not_served(
+    served: tuple[str, SyntheticLims, ArtifactServer],
+    with_files: tuple[Path, ArtifactClient],
+    tmp_path: Path,
+) -> None:
+    (_, lims, _), (path, _) = served, with_files
+    session = lims.session_ids[0]
     (nwb,) = snapshot.folder_of(path).glob(f"*ecephys_session_{session}.nwb")
     content = bytearray(nwb.read_bytes())
     content[len(content) // 2] ^= 1
@@ -279,8 +309,10 @@ def test_files_are_served_from_beside_it_without_a_network(
     with EcephysProjectLimsApi.from_snapshot(path) as offline:
         with pytest.raises(ArtifactCorruptError, match="SHA-256"):
             offline.get_session_data(session)
+        artifacts = offline.locate(session_id=session, type="EcephysNwb")
         (report,) = offline.app_engine.download_many(artifacts, tmp_path / "more")
         assert isinstance(report.error, ArtifactCorruptError)
         nwb.unlink()
+        assert f"{nwb} was fetched, and is not there any more" in str(snapshot.verify(path))
         with pytest.raises(ArtifactNotFoundError, match=r"snapshot\.fetch"):
             offline.get_session_data(session)
