@@ -124,7 +124,6 @@ class Part:
         """Make the indexes, when all rows are there."""
         for sql in self.noted["indexes"].values():
             self.driver.execute(sql)
-        self.driver.execute("DELETE FROM ecephys_dal_snapshot WHERE name = 'indexes'")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

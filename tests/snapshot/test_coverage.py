@@ -203,6 +203,15 @@ def test_a_later_day_of_publication_is_beyond(small: Lims) -> None:
             offline.get_sessions(published_at="2019-10-04")
 
 
+def test_what_another_condition_kept_out_is_beyond(small: Lims) -> None:
+    later = small.ids.awkward["session_published_later"]
+    ids = [small.ids.session_ids[0], later]
+    spec = SessionFilter(session_ids=ids, published_at="2019-10-03")
+    with snapshot.SnapshotDatabase(small.snapshot("two conditions", spec)) as database:
+        with pytest.raises(BeyondSnapshotError):
+            SessionRepository(database).frame(SessionFilter(session_ids=[later]))
+
+
 def test_ids_that_were_looked_for_in_vain_are_remembered(small: Lims, tmp_path: Any) -> None:
     asked = SessionFilter(session_ids=[*small.ids.session_ids[:1], NOBODY])
     snapshot.create(small.database, tmp_path / "s.db", asked, progress=False)

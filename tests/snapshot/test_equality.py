@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.orm import joinedload
 
 from ecephys_dal import (
@@ -229,6 +229,7 @@ def test_nan_and_infinity_and_moments_with_a_zone_survive(fresh_url: Any, tmp_pa
             "UPDATE ecephys_units SET isi_violations = 'NaN', snr = 'Infinity' WHERE id % 3 = 0",
             "UPDATE ecephys_units SET snr = 'NaN' WHERE id % 3 = 1",
             "ALTER TABLE ecephys_sessions ALTER COLUMN date_of_acquisition TYPE timestamptz",
+            f"ALTER DATABASE {make_url(url).database} SET timezone TO 'America/Los_Angeles'",
             "ALTER TABLE ecephys_units ALTER COLUMN d_prime TYPE numeric",
             "ALTER TABLE ecephys_unit_metric_bundles ALTER COLUMN data TYPE text",
         ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -96,6 +97,38 @@ def test_another_request_begins_anew(small: Lims, tmp_path: Path) -> None:
     made = snapshot.create(small.database, tmp_path / "s.db", spec, progress=False)
     assert made.rows["ecephys_sessions"] == 1
     assert made.filters[0]["fields"] == {"session_ids": small.ids.session_ids[:1]}
+
+
+def test_one_that_was_begun_without_hidden_rows_begins_anew(small: Lims, tmp_path: Path) -> None:
+    child = begun(small.url, tmp_path / "s.db", 5)
+    child.kill()
+    child.communicate()
+    made = snapshot.create(small.database, tmp_path / "s.db", hidden=True, progress=False)
+    assert made.digests == snapshot.info(small.snapshot("hidden", hidden=True)).digests
+
+
+def test_one_that_was_begun_of_another_snapshot_begins_anew(small: Lims, tmp_path: Path) -> None:
+    source, path = tmp_path / "source.db", tmp_path / "s.db"
+    shutil.copy(small.snapshot("whole"), source)
+    child = begun(str(source), path, 5)
+    child.kill()
+    child.communicate()
+    spec = SessionFilter(session_ids=small.ids.session_ids[:1])
+    source.unlink()
+    shutil.copy(small.snapshot("one", spec), source)
+    made = snapshot.create(source, path, progress=False)
+    assert made.digests == snapshot.info(source).digests
+
+
+def test_it_has_the_indexes_of_the_schema(small: Lims) -> None:
+    def indexes(path: str) -> set[tuple[str, str]]:
+        with closing(sqlite3.connect(path)) as connection:
+            query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+            return set(connection.execute(query))
+
+    migrated = indexes(small.url.removeprefix("sqlite:///"))
+    assert indexes(str(small.snapshot("whole"))) == migrated
+    assert len(migrated) > 20
 
 
 def test_two_processes_do_not_make_one_file(small: Lims, tmp_path: Path) -> None:
