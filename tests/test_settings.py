@@ -46,6 +46,7 @@ OTHERWISE: dict[str, tuple[str, Any]] = {
     "slow_query_seconds": ("2", 2.0),
     "retries": ("0", 0),
     "backoff": ("1e-2", 0.01),
+    "progress": ("off", False),
 }
 ROUTES = ("rows", "bulk") if find_spec("adbc_driver_postgresql") else ("rows",)
 
