@@ -48,7 +48,7 @@ else:
 slow = slow & (EcephysUnit.id > 0)  # of each row
 
 def read(db=database, method="frame"):
-    print(method, len(getattr(UnitRepository(db), method)(where=slow)), flush=True)
+    sys.stdout.write(f"{method} {len(getattr(UnitRepository(db), method)(where=slow))}\\n")
 
 with database:
     exec(how)
