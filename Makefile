@@ -23,7 +23,7 @@ check: $(VENV)/dev.stamp
 
 # The site, in site/: the pages, the reference from the docstrings, the pictures. Links are checked.
 docs: $(VENV)/dev.stamp
-	$(VENV)/bin/sphinx-build -q -W --keep-going -b html -c docs -d site/.doctrees . site
+	$(VENV)/bin/sphinx-build -q -E -a -W --keep-going -b html -c docs -d site/.doctrees . site
 	@echo "site/index.html"
 
 # The answers of AllenSDK's own class on the same database, and ours.

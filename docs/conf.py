@@ -59,3 +59,4 @@ def setup(app: Sphinx) -> None:
     app.connect("builder-inited", lambda _: pictures.draw(HERE / "pictures"))
     app.connect("source-read", navigation.add_contents)
     app.connect("build-finished", navigation.write_front_door)
+    app.connect("build-finished", navigation.refuse_the_network)

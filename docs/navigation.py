@@ -7,12 +7,16 @@ from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import TYPE_CHECKING
 
+from sphinx.errors import ExtensionError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sphinx.application import Sphinx
 
 INDEX = "docs/index"
+# What a browser fetches by itself, which is whatever is no link to follow.
+_LOADED = re.compile(r"""(?:\ssrc=|<link\s[^>]*href=|\bimport\s[^;]*)["']?(?:https?:)?//[^"'>]+""")
 _SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 _PAGE = re.compile(r"^\| \[([^\]]+)\]\(([^)]+)\.md\)", re.MULTILINE)
 
@@ -38,6 +42,13 @@ def contents(index: str, reference: list[str]) -> Iterator[str]:
 
 def absolute(page: str) -> str:
     return "/" + normpath(PurePosixPath("docs") / page)
+
+
+def refuse_the_network(app: Sphinx, _: Exception | None) -> None:
+    """Fail if a page loads anything from elsewhere: the site is to be read offline."""
+    for page in sorted(Path(app.outdir).rglob("*.html")):
+        if found := _LOADED.search(page.read_text(encoding="utf-8")):
+            raise ExtensionError(f"{page.relative_to(app.outdir)} loads {found[0].strip()}")
 
 
 def write_front_door(app: Sphinx, _: Exception | None) -> None:

@@ -13,10 +13,11 @@ function tables() {
     const heads = [...table.querySelectorAll("thead th")].map((head) => head.textContent);
     for (const row of table.querySelectorAll("tbody tr")) {
       [...row.cells].forEach((cell, n) => {
-        cell.dataset.head = heads[n];
+        cell.dataset.head = heads.length > 2 && heads[n] ? `${heads[n]}: ` : "";
         cell.classList.toggle("empty", !cell.textContent.trim());
       });
     }
+    table.classList.toggle("of-pairs", heads.length === 2);
     return heads.length <= MOST_COLUMNS;
   });
 }
