@@ -2,7 +2,8 @@
 
 `create` makes one: `reach` says which records of the public tables a filter keeps, `closure` what
 those lead to, `planning` notes it, `part` copies it from `source`. `coverage` knows what a snapshot
-can answer for, `opening` opens it, `files` fetches and serves what is beside it. `description`,
+can answer for, `opening` opens it, `files` fetches and serves what is beside it, `storing` gives
+what is written its name only when it is whole. `description`,
 `verifying` (with `digests`) and `comparing` tell of it, `exporting` writes tables for other tools.
 """
 

@@ -207,9 +207,9 @@ def test_what_another_condition_kept_out_is_beyond(small: Lims) -> None:
     later = small.ids.awkward["session_published_later"]
     ids = [small.ids.session_ids[0], later]
     spec = SessionFilter(session_ids=ids, published_at="2019-10-03")
-    with snapshot.SnapshotDatabase(small.snapshot("two conditions", spec)) as database:
-        with pytest.raises(BeyondSnapshotError):
-            SessionRepository(database).frame(SessionFilter(session_ids=[later]))
+    path = small.snapshot("two conditions", spec)
+    with snapshot.SnapshotDatabase(path) as database, pytest.raises(BeyondSnapshotError):
+        SessionRepository(database).frame(SessionFilter(session_ids=[later]))
 
 
 def test_ids_that_were_looked_for_in_vain_are_remembered(small: Lims, tmp_path: Any) -> None:
