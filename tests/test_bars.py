@@ -168,6 +168,8 @@ def test_an_orm_session_of_the_callers_shows_none(filled):
 
 INTERRUPTED = """
 import threading
+with bars.without_reading_bars():  # what is imported then can't be interrupted without a word
+    UnitRepository(database).frame(UnitFilter(id_range=(0, 1)))
 try:
     read()
 except (KeyboardInterrupt, exc.OperationalError):  # SQLite's own way to say it
