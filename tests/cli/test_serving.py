@@ -24,9 +24,12 @@ def test_a_second_shell_can_do_everything_that_the_demo_says(tmp_path):
         named = told(shown)
         folder = Path(named["ECEPHYS_DAL_DATABASE"].removeprefix("sqlite:///")).parent
         commands = re.findall(r"^  ecephys-dal (.*)\r$", shown, re.MULTILINE)
-        assert [line.split()[0] for line in commands] == ["sessions", "download"]
+        assert [line.split()[0] for line in commands] == ["sessions", "download", "snapshot"]
         for line in commands:
-            done = call(*line.replace(" files", f" {tmp_path}/files").split(), **named)
+            here = line.replace(" files", f" {tmp_path}/files").replace(
+                " part", f" {tmp_path}/part"
+            )
+            done = call(*here.split(), **named)
             assert (done.returncode, done.stderr) == (0, "")
         assert len(list((tmp_path / "files").glob("*.nwb"))) == 1
         assert call("doctor", **named).returncode == 0
@@ -52,6 +55,7 @@ def test_its_folder_stays_if_one_is_named_and_a_second_demo_does_not_spoil_it(tm
     assert int(counted.stdout) > 1
     again = call(*command[1:])
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+    assert "holds a demo already" in again.stderr
     assert (
         call("sessions", "--count", database=tmp_path / "demo" / "lims.db").stdout == counted.stdout
     )
