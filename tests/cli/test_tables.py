@@ -9,7 +9,6 @@ import json
 import math
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 import pandas as pd
@@ -198,12 +197,14 @@ def test_metrics_have_the_columns_of_all_of_them(url):
 def test_a_device_or_a_pipe_is_written_to_and_stays_what_it_is(form, filled, asked, tmp_path):
     fifo = tmp_path / "pipe"
     os.mkfifo(fifo)
-    with ThreadPoolExecutor(1) as other:
-        read_there = other.submit(fifo.read_text)
+    reader = os.open(fifo, os.O_RDWR)
+    try:
         arguments = ("--database", filled("sqlite")[0], "--format", form)
         assert asked("sessions", *arguments, "--output", fifo) == (0, "", "")
         assert fifo.is_fifo()
-        assert read_there.result(10) == asked("sessions", *arguments)[1]
+        assert os.read(reader, 65536).decode() == asked("sessions", *arguments)[1]
+    finally:
+        os.close(reader)
 
 
 def test_a_link_is_followed(filled, asked, tmp_path):
