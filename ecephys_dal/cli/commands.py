@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 from typing_extensions import override
 
+from ecephys_dal.cli.exits import Exit
 from ecephys_dal.errors import nearest_name
 
 if TYPE_CHECKING:
@@ -46,34 +47,25 @@ class Command(click.Command):
 
     @override
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with _nearest_option(ctx):
+        try:
             return super().parse_args(ctx, args)
-
-
-class _nearest_option:  # noqa: N801 - a context manager
-    """Name the option that looks most like an unknown one."""
-
-    def __init__(self, ctx: click.Context) -> None:
-        self._ctx = ctx
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, click.NoSuchOption):
-            named = (name for one in self._ctx.command.get_params(self._ctx) for name in one.opts)
+        except click.NoSuchOption as error:
+            named = (name for one in self.get_params(ctx) for name in one.opts)
             known = [name for name in named if name.startswith("-")]
-            raise _unknown("option", error.option_name, known, self._ctx) from None
+            raise _unknown("option", error.option_name, known, ctx) from None
 
 
-class Group(click.Group):
+class Group(Command, click.Group):
     """A command of commands that knows which one, or which option, was meant."""
 
     command_class = Command
 
     @override
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with _nearest_option(ctx):
-            return super().parse_args(ctx, args)
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(Exit.WRONG_USE)
+        return super().parse_args(ctx, args)
 
     @override
     def resolve_command(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ecephys_dal.artifacts import Artifact
 from ecephys_dal.cli.commands import COMMANDS, Command, Group
-from ecephys_dal.cli.exits import NAME, Exit, line_of
+from ecephys_dal.cli.exits import GOES_ON, NAME, Exit, line_of
 from ecephys_dal.cli.filtering import IdList
 from ecephys_dal.cli.invocation import Invocation, common_options
 from ecephys_dal.cli.text_table import table_lines
@@ -80,6 +80,7 @@ def _command(name: str) -> click.Command:
         app: str,
         mounts: str | None,
     ) -> int:  # fmt: skip
+        invocation.goes_on = GOES_ON
         wanted = list(dict.fromkeys(number for some in ids for number in some))
         with invocation.opened() as database:
             client = client_for(
@@ -88,10 +89,10 @@ def _command(name: str) -> click.Command:
             found, n_missing = _find(database, name, wanted)
         if dry_run:
             _list(found)
-            return Exit.NOTHING if n_missing else Exit.DONE
-        with client:
-            n_missing += tell(client.download_many(list(found), output_dir, refresh=refresh))
-        return Exit.NOTHING if n_missing else Exit.DONE
+        else:
+            with client:
+                n_missing += tell(client.download_many(list(found), output_dir, refresh=refresh))
+        return Exit.DONE if found and not n_missing else Exit.NOTHING
 
     return command
 

@@ -15,8 +15,9 @@ from ecephys_dal.errors import (
 )
 
 NAME = "ecephys-dal"
+GOES_ON = "; the same command goes on from where it was"
 
-__all__ = ["EXIT_CODES", "NAME", "Exit", "exit_of", "line_of"]
+__all__ = ["EXIT_CODES", "GOES_ON", "NAME", "Exit", "exit_of", "line_of"]
 
 
 class Exit(IntEnum):

@@ -53,11 +53,12 @@ class IdList(_FromFile):
 
     @override
     def parts(self, text: str, where: str) -> Iterator[int]:
-        for number, word in enumerate(re.split(r"[\s,]+", text.strip()) if text.strip() else ()):
+        for number, word in enumerate(re.findall(r'[^\s,"]+', text)):
             if re.fullmatch("[+-]?[0-9]+", word):
                 yield int(word)
             elif not (number == 0 and where.endswith(" line 1") and word.isidentifier()):
-                raise click.BadParameter(f"{where}{' ' * bool(where)}{word!r} is no id")
+                advice = "; it must hold no other column than that of the ids" if where else ""
+                raise click.BadParameter(f"{where}{' ' * bool(where)}{word!r} is no id{advice}")
 
 
 class _NameList(_FromFile):
@@ -154,7 +155,14 @@ def _option(name: str, reading: _Reading, told: str) -> Callable[[C], C]:
         metavar=reading.metavar,
         multiple=reading.many,
         help=told,
+        shell_complete=_complete_rule if name == "without_rules" else None,
     )
+
+
+def _complete_rule(_ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the rules that the text of the option lists."""
+    listed = getattr(param, "help", "").partition("They are ")[2]
+    return [name for name in re.findall(r"\w+", listed) if name.startswith(incomplete)]
 
 
 def spec_of(filter_type: type[F], values: Mapping[str, Any]) -> F:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import io
 import json
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from ecephys_dal.errors import EcephysDalError
 from ecephys_dal.frames import need_arrow
 
 if TYPE_CHECKING:
@@ -18,14 +20,36 @@ if TYPE_CHECKING:
 
     from ecephys_dal.frames import DtypeBackend
 
-__all__ = ["FORMATS", "Format"]
+__all__ = ["FORMATS", "Format", "flat_value"]
 
 Frames = Iterable["DataFrame"]
 
 
 def _csv(frames: Frames) -> Iterator[bytes]:
     for number, frame in enumerate(frames):
-        yield frame.to_csv(index=False, header=number == 0, lineterminator="\n").encode()
+        flat = frame.assign(
+            **{
+                str(name): pd.Series(map(flat_value, frame[name]), frame.index, object)
+                for name, kind in frame.dtypes.items()
+                if kind.name == "object"
+            }
+        )
+        yield _csv_text(flat, header=number == 0).encode()
+
+
+def _csv_text(frame: DataFrame, *, header: bool) -> str:
+    how: dict[str, Any] = {"index": False, "header": header, "lineterminator": "\n"}
+    text: str = frame.to_csv(**how)
+    if "\r" in text:  # it ends a line, for whoever reads it outside of quotes
+        text = frame.to_csv(**how, quoting=csv.QUOTE_NONNUMERIC)
+    return text
+
+
+def flat_value(value: Any) -> Any:
+    """Return a value as a cell can hold it: a list, as metrics may be, as JSON."""
+    if isinstance(value, (list, dict)):
+        return json.dumps(_json_value(value), ensure_ascii=False)
+    return value
 
 
 def _jsonl(frames: Frames) -> Iterator[bytes]:
@@ -50,7 +74,11 @@ def _json_rows(frame: DataFrame) -> Iterator[bytes]:
 
 def _json_value(value: Any) -> Any:
     """Return a value as JSON can hold it, which knows no NaN and no infinity."""
-    if isinstance(value, (list, dict, str)):
+    if isinstance(value, list):
+        return list(map(_json_value, value))
+    if isinstance(value, dict):
+        return {name: _json_value(one) for name, one in value.items()}
+    if isinstance(value, str):
         return value
     if pd.isna(value) or (isinstance(value, float) and math.isinf(value)):
         return None
@@ -66,7 +94,12 @@ def _parquet(frames: Frames) -> Iterator[bytes]:
 
     written, writer = _Written(), None
     for frame in frames:
-        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+        try:
+            table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+        except pa.ArrowInvalid as error:  # such as numbers and texts in one
+            raise EcephysDalError(
+                f"parquet can't hold a column as it is ({error}); --format jsonl can"
+            ) from error
         writer = writer or pq.ParquetWriter(written, table.schema)
         writer.write_table(table)
         yield written.taken()

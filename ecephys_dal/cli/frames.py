@@ -89,6 +89,8 @@ class Rows:
         for name in self._columns:
             if name not in frame.columns:
                 nearest = nearest_name(name, frame.columns)
-                raise click.BadParameter(f"there is no column {name}; did you mean {nearest}?")
+                raise click.BadParameter(
+                    f"there is no column {name}; did you mean {nearest}?", param_hint="--columns"
+                )
         chosen: DataFrame = frame[list(self._columns)]
         return chosen

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from getpass import GetPassWarning, getpass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote_plus
 
 import click
+from click.shell_completion import CompletionItem
 
 from ecephys_dal.errors import ConfigurationError
 
@@ -43,12 +46,15 @@ class Invocation:
         Show the traceback of an error.
     no_progress : bool
         Show no bars.
+    goes_on : str
+        What else is told of an interruption: that nothing of the work is lost, say.
     """
 
     database: str | None = None
     ask_password: bool = False
     debug: bool = False
     no_progress: bool = False
+    goes_on: str = ""
     _secrets: set[str] = field(default_factory=set, repr=False)
 
     @classmethod
@@ -96,9 +102,12 @@ class Invocation:
     def _password(self) -> Callable[[], str] | None:
         if not self.ask_password:
             return None
-        password: str = click.prompt(
-            "Password", hide_input=True, err=True, default="", show_default=False
-        )
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", GetPassWarning)  # it is typed in, or piped
+                password = getpass("Password: ", sys.stderr)
+        except EOFError:
+            raise click.UsageError("--ask-password was given no password") from None
         self._secrets.add(password)
         return lambda: password
 
@@ -125,8 +134,14 @@ def _where(named: str) -> str | URL:
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
     """Note what is given, with the program or with the command, whichever comes last."""
+    if value == "":  # as of a variable that is not set; the environment would name another database
+        raise click.BadParameter("it is empty")
     if value and parameter.name:
         setattr(ctx.ensure_object(Invocation), parameter.name, value)
+
+
+def _complete_path(*_: object) -> list[CompletionItem]:
+    return [CompletionItem("", type="file")]
 
 
 def common_options(command: C) -> C:
@@ -140,6 +155,7 @@ _OPTIONS = (
     click.option(
         "--database",
         metavar="URL|FILE",
+        shell_complete=_complete_path,
         expose_value=False,
         callback=_remember,
         help="The database: a URL, or the path of a snapshot or of an SQLite file; else that of"

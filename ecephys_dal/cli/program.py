@@ -4,34 +4,55 @@ from __future__ import annotations
 
 import sys
 import traceback
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
+from typing_extensions import override
 
 from ecephys_dal import __version__
 from ecephys_dal.cli.commands import Program
 from ecephys_dal.cli.exits import EXIT_CODES, NAME, Exit, exit_of, line_of
 from ecephys_dal.cli.invocation import Invocation, common_options
-from ecephys_dal.cli.pipes import silence
+from ecephys_dal.cli.streams import silence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["run"]
 
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+
 
 class _Program(Program):
+    @override
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        with _unread_is_no_error():
+            return super().make_context(info_name, args, parent, **extra)
+
+    @override
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            code = super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError:  # whoever read it has had enough, as head has
-            silence(sys.stdout)
-            return Exit.DONE
-        return code
+        with _unread_is_no_error():
+            return super().invoke(ctx)
 
 
-@click.command(cls=_Program, epilog=EXIT_CODES)
+@contextmanager
+def _unread_is_no_error() -> Iterator[None]:
+    """End well when whoever reads the output has had enough, as head has."""
+    try:
+        yield
+    except BrokenPipeError:
+        silence(sys.stdout)
+        raise click.exceptions.Exit(Exit.DONE) from None
+
+
+@click.command(cls=_Program, epilog=EXIT_CODES, context_settings=_SETTINGS)
 @click.version_option(__version__, prog_name=NAME)
 @common_options
 def program() -> None:
@@ -59,8 +80,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         code = program.main(arguments, prog_name=NAME, standalone_mode=False, obj=invocation)
     except (Exception, KeyboardInterrupt) as error:
-        if invocation.debug:
-            click.echo(invocation.without_secrets(traceback.format_exc()), err=True, nl=False)
-        click.echo(invocation.without_secrets(line_of(error)), err=True)
+        with suppress(OSError):  # nor does anybody read this, perhaps
+            _tell(error, invocation)
         return exit_of(error)
     return int(code or Exit.DONE)
+
+
+def _tell(error: BaseException, invocation: Invocation) -> None:
+    told = line_of(error)
+    if exit_of(error) is Exit.INTERRUPTED:
+        told += invocation.goes_on
+    if invocation.debug:
+        told = f"{traceback.format_exc()}{told}"
+    click.echo(invocation.without_secrets(told), err=True)

@@ -67,6 +67,10 @@ def demo(invocation: Invocation, *, folder: Path | None, sessions: int) -> None:
             f"the demo needs an extra: pip install 'ecephys_dal[testing]' ({error})"
         ) from error
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # kill tidies up as Ctrl-C does
+    if folder is not None and (folder / "lims.db").exists():
+        raise ConfigurationError(
+            f"{folder} holds a demo already; remove it, or name another folder"
+        )
     with _made(folder) as here:
         lims = create_synthetic_lims(
             f"sqlite:///{here}/lims.db",

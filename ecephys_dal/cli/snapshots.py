@@ -11,7 +11,7 @@ from ecephys_dal import snapshot as snapshots
 from ecephys_dal.artifacts import ArtifactClient
 from ecephys_dal.cli.answers import form_option, show
 from ecephys_dal.cli.commands import COMMANDS, Command, Group
-from ecephys_dal.cli.exits import Exit
+from ecephys_dal.cli.exits import GOES_ON, Exit
 from ecephys_dal.cli.invocation import Invocation, common_options
 from ecephys_dal.cli.reach import reach_of, reach_options
 from ecephys_dal.cli.tables import TABLES
@@ -41,13 +41,11 @@ def create(
 ) -> int:
     """Copy what a filter reaches into FILE. What was interrupted goes on where it ended."""
     spec = reach_of(table, values)
+    invocation.goes_on = GOES_ON
     with invocation.opened() as database:
         made = snapshots.create(database, file, spec, hidden=hidden, progress=invocation.progress)
     show(made, form)
-    if made.rows.get(TABLES[table].model.__tablename__):
-        return Exit.DONE
-    click.echo(f"no {table} found", err=True)
-    return Exit.NOTHING
+    return _done_if(made.rows.get(TABLES[table].model.__tablename__), table)
 
 
 @snapshot.command("fetch")
@@ -75,6 +73,7 @@ def fetch(
     mounts: str | None,
 ) -> int:
     """Fetch the files of the snapshot FILE into FILE.artifacts; those that are there stay."""
+    invocation.goes_on = GOES_ON
     settings = settings_of(app, mounts, max_parallel=parallel, progress=invocation.progress)
     with ArtifactClient(settings) as client:
         reports = snapshots.fetch(file, client, kinds=kinds)
@@ -121,14 +120,21 @@ def diff(*, old: Path, new: Path, form: str) -> int:
 @click.option("--format", "form", type=click.Choice(FORMATS), default=FORMATS[0], show_default=True)
 @common_options
 @click.pass_obj
-def export(
-    invocation: Invocation, /, *, folder: Path, table: str, form: str, **values: Any
-) -> None:
+def export(invocation: Invocation, /, *, folder: Path, table: str, form: str, **values: Any) -> int:
     """Write the tables."""
     spec = reach_of(table, values)
     with invocation.opened() as database:
         written = snapshots.export(
             database, folder, spec, format=form, progress=invocation.progress
         )
+        n_found = TABLES[table](database).count(spec)
     for path in written.values():
         click.echo(path)
+    return _done_if(n_found, table)
+
+
+def _done_if(found: object, noun: str) -> Exit:
+    if found:
+        return Exit.DONE
+    click.echo(f"no {noun} found", err=True)
+    return Exit.NOTHING

@@ -19,6 +19,7 @@ from ecephys_dal.cli.formats import FORMATS
 from ecephys_dal.cli.frames import Rows
 from ecephys_dal.cli.invocation import Invocation, common_options
 from ecephys_dal.cli.text_table import table_lines
+from ecephys_dal.errors import ArtifactError, EcephysDalError
 from ecephys_dal.repositories import (
     ChannelRepository,
     ProbeRepository,
@@ -49,6 +50,13 @@ _TABLE = "table"
 _FIRST = 1_000  # rows that tell how wide the columns of a table are
 
 
+def _names(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
+    names = [one.strip() for one in value.split(",")] if value is not None else None
+    if names and ("" in names or len(set(names)) < len(names)):
+        raise click.BadParameter(f"{value!r} is no list of names, each of them once")
+    return names
+
+
 _OPTIONS = (
     click.option(
         "--format",
@@ -58,10 +66,15 @@ _OPTIONS = (
     ),
     click.option(
         "--output",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Write to this file, which is there as a whole or not at all.",
+        type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+        help="Write to this file, which is there as a whole or not at all; - is stdout.",
     ),
-    click.option("--columns", metavar="NAME,...", help="Only these columns, in this order."),
+    click.option(
+        "--columns",
+        metavar="NAME,...",
+        callback=_names,
+        help="Only these columns, in this order.",
+    ),
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N rows."),
     click.option("--count", "only_count", is_flag=True, help="Only tell how many there are."),
 )
@@ -72,7 +85,7 @@ class Wish(NamedTuple):
 
     form: str | None
     output: Path | None
-    columns: str | None
+    columns: list[str] | None
     limit: int | None
     only_count: bool
 
@@ -80,9 +93,21 @@ class Wish(NamedTuple):
     def taken_from(cls, values: dict[str, Any]) -> Self:
         """Return what the options say, which are taken away from among the others."""
         wish = cls(**{name: values.pop(name) for name in cls._fields})
+        if wish.only_count:
+            return wish._checked_for_count()
+        if str(wish.output) == "-":
+            wish = wish._replace(output=None)
         form = wish.form or _form_for(wish.output)
         _refuse_binary(form, wish.output)
         return wish._replace(form=form)
+
+    def _checked_for_count(self) -> Self:
+        given = {"format": self.form, "output": self.output, "columns": self.columns,
+                 "limit": self.limit}  # fmt: skip
+        for name, value in given.items():
+            if value is not None:
+                raise click.UsageError(f"--count is a number, which takes no --{name}")
+        return self
 
 
 def _command(name: str) -> click.Command:
@@ -122,8 +147,7 @@ def _count(repository: Repository[Any, Any], spec: Filter) -> int:
 def _write_rows(
     repository: Repository[Any, Any], spec: Filter, wish: Wish, noun: str, invocation: Invocation
 ) -> int:
-    columns = wish.columns and [one.strip() for one in wish.columns.split(",")]
-    rows = Rows(repository, spec, wish.limit, columns or None)
+    rows = Rows(repository, spec, wish.limit, wish.columns)
     written = _with_bar(_bytes(rows, wish, noun), rows, invocation, noun, wish.output)
     _write(written, wish.output)
     if not rows.n_rows:
@@ -176,12 +200,24 @@ def _with_bar(
 
 
 def _write(parts: Iterator[bytes], output: Path | None) -> None:
-    if output is not None:
-        ArtifactClient.write_bytes(output, parts)
-        return
-    for part in parts:
-        sys.stdout.buffer.write(part)
-    sys.stdout.buffer.flush()
+    if output is None:
+        sys.stdout.buffer.writelines(parts)
+        sys.stdout.buffer.flush()
+    elif output.exists() and not output.is_file():
+        with output.open("wb") as device:  # or a pipe: no file may take its place
+            device.writelines(parts)
+    else:
+        _write_file(parts, output)
+
+
+def _write_file(parts: Iterator[bytes], output: Path) -> None:
+    try:
+        ArtifactClient.write_bytes(output.resolve(), parts)
+    except ArtifactError as error:
+        reason = getattr(error.__cause__, "strerror", None) or error
+        raise EcephysDalError(
+            f"{output} can't be written: {reason}; choose another place"
+        ) from error
 
 
 sessions, probes, channels, units, metrics = map(_command, TABLES)

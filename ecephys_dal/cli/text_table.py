@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ecephys_dal.cli.formats import flat_value
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -21,6 +23,7 @@ _MISSING = "-"
 
 def cell_of(value: Any) -> str:
     """Return a value as a cell of a table: on one line, and with nothing that steers a terminal."""
+    value = flat_value(value)
     if value is None or pd.isna(value):
         return _MISSING
     if isinstance(value, float):

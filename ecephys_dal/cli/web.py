@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -76,6 +77,8 @@ def settings_of(app: str, mounts: str | None, **more: Any) -> ArtifactSettings:
     """Return the settings that these options mean."""
     from ecephys_dal.artifacts import ArtifactSettings  # noqa: PLC0415 - requests takes its time
 
+    # Failures are told by `tell`; what the library logs of them would say it once more.
+    logging.getLogger("ecephys_dal").addHandler(logging.NullHandler())
     scheme, separator, host = app.rpartition("://")
     return ArtifactSettings(
         scheme=scheme if separator else "http",

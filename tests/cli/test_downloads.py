@@ -133,3 +133,20 @@ def test_a_script_gets_lines_of_reports_and_no_bar(with_files, web, folder_of_fi
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == 1
+
+
+def test_a_script_is_told_of_a_failure_once(with_files, folder_of_files, tmp_path):
+    from ecephys_dal.testing import ArtifactServer
+
+    (tmp_path / "empty").mkdir()
+    with ArtifactServer(tmp_path / "empty") as server:
+        done = call(
+            "download", "session", folder_of_files[2].session_ids[0], "--output-dir", tmp_path,
+            "--app", server.url, database=with_files("sqlite"),
+        )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+
+
+def test_no_ids_are_nothing_that_was_found(url, asked, tmp_path):
+    (tmp_path / "ids").touch()
+    assert asked("download", "session", f"@{tmp_path / 'ids'}", "--database", url) == (1, "", "")

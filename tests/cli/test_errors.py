@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 
 from ecephys_dal.cli.commands import COMMANDS
 from ecephys_dal.cli.exits import EXIT_CODES, Exit
-from tests.cli.shell import call, environment, program
+from tests.cli.shell import call, environment, pipe, program
 from tests.logins import PASSWORD, READER
 
 HEAVY = ("alembic", "numpy", "pandas", "requests", "sqlalchemy", "tqdm")
@@ -46,6 +46,13 @@ def one_line(told: str) -> str:
         (["sessions", "--published-at", "2019"], "'YYYY-MM-DD'"),
         (["sessions", "--without-rule", "session_failed"], "did you mean 'session_not_failed'?"),
         (["sessions", "--limit", "0"], "--limit"),
+        (["sessions", "--count", "--limit", "2"], "--count is a number, which takes no --limit"),
+        (["sessions", "--count", "--output", "x.csv"], "takes no --output"),
+        (["sessions", "--count", "--format", "csv"], "takes no --format"),
+        (["sessions", "--count", "--columns", "id"], "takes no --columns"),
+        (["sessions", "--columns", "id,id"], "each of them once"),
+        (["sessions", "--columns", ""], "each of them once"),
+        (["db", "upgrade", "--database", ""], "'--database': it is empty"),
         (["download", "session"], "ID"),
     ],
 )
@@ -63,6 +70,61 @@ def test_no_database_at_all_is_wrong_use_and_says_how_to_name_one():
     assert "--database" in told
     assert "ECEPHYS_DAL_DATABASE" in told
     assert "LIMS_DBNAME, LIMS_HOST, LIMS_PASSWORD" in told
+
+
+@pytest.mark.parametrize("group", [[], ["download"], ["snapshot"], ["db"]])
+def test_a_command_that_is_left_out_is_answered_by_the_help(group, asked):
+    code, shown, told = asked(*group)
+    assert (code, shown) == (2, "")
+    assert told == asked(*group, "-h")[1]
+    assert "Commands:\n" in told
+
+
+@pytest.mark.parametrize("line", ["--help", "units", "units --count", "explain units", "nope"])
+def test_who_reads_nothing_makes_no_error(line, filled):
+    done = pipe(f"ecephys-dal {line} 2>&1 | true", database=filled("sqlite")[0])
+    assert (done.returncode, done.stderr) == (2 if line == "nope" else 0, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("sessions >&-", 0),
+        ("sessions --count 2>&- >&-", 0),
+        ("sessions --session-ids - --count <&-", 1),
+        ("sessions --ask-password --count <&-", 2),
+        ("sessions --nope 2>&-", 2),
+        ("--help >&-", 0),
+    ],
+)
+def test_a_stream_may_be_closed(line, code, filled):
+    done = pipe(f"ecephys-dal {line}", database=filled("sqlite")[0])
+    assert done.returncode == code
+    assert "unexpected" not in done.stderr
+
+
+def test_no_file_takes_the_place_of_a_stream_that_is_closed():
+    look = (
+        "import os; from ecephys_dal.cli.streams import open_what_is_closed;"
+        " open_what_is_closed(); os._exit(os.open(os.devnull, os.O_RDONLY))"
+    )
+    assert pipe(f"{sys.executable} -c '{look}' <&- >&- 2>&-").returncode > 2
+
+
+def test_an_interruption_while_the_program_is_loaded_is_no_traceback():
+    code = (
+        "import sys\n"
+        "class Pressed:\n"
+        "    def find_spec(*_):\n"
+        "        raise KeyboardInterrupt\n"
+        "from ecephys_dal.cli import main\n"
+        "sys.meta_path.insert(0, Pressed)\n"
+        "sys.exit(main())"
+    )
+    done = subprocess.run(  # noqa: S603 - our own line
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment()
+    )
+    assert (done.returncode, done.stderr) == (130, "ecephys-dal: interrupted\n")
 
 
 def test_the_command_line_wins_over_the_environment(filled):
@@ -182,6 +244,10 @@ def test_the_exit_codes_are_told(asked):
         ("ecephys-dal download s", {"session", "scene"}),
         ("ecephys-dal probes --sess", {"--session-id", "--session-ids"}),
         ("ecephys-dal units --format p", {"parquet"}),
+        (
+            "ecephys-dal probes --without-rule session_n",
+            {"session_not_habituation", "session_not_failed"},
+        ),
     ],
 )
 def test_the_shell_completes_commands_and_options(words, offered):
@@ -191,6 +257,13 @@ def test_the_shell_completes_commands_and_options(words, offered):
         COMP_CWORD=str(words.count(" ")),
     )
     assert {line.partition(",")[2] for line in done.stdout.splitlines()} == offered
+
+
+def test_the_shell_is_told_that_a_database_may_be_a_file():
+    done = call(
+        _ECEPHYS_DAL_COMPLETE="bash_complete", COMP_WORDS="ecephys-dal --database x", COMP_CWORD="2"
+    )
+    assert done.stdout.startswith("file,")
 
 
 def test_the_shell_gets_its_script():

@@ -84,6 +84,7 @@ def test_names_are_taken_as_they_are():
         ("id\n7\n8\n", [7, 8]),
         ("\ufeffecephys_unit_id\r\n7\r\n", [7]),
         ("7, 8\t9", [7, 8, 9]),
+        ('"id"\n"7"\n', [7]),
         ("", []),
         ("id\n", []),
     ],
@@ -107,6 +108,10 @@ def test_what_is_no_id_is_named_with_its_file_and_line(tmp_path):
     file = tmp_path / "ids.txt"
     file.write_text("1\n2\nthree\n")
     assert f"{file}, line 3 'three' is no id" in refusal(SessionFilter, "--session-ids", f"@{file}")
+    file.write_text("id,name\n7,x\n")
+    assert "'name' is no id; it must hold no other column" in refusal(
+        SessionFilter, "--session-ids", f"@{file}"
+    )
     file.write_text("1.5\n")
     assert "'1.5' is no id" in refusal(SessionFilter, "--session-ids", f"@{file}")
     assert "'id' is no id" in refusal(SessionFilter, "--session-ids", "id")

@@ -209,3 +209,10 @@ def test_export_writes_tables(url, asked, folder_of_files, tmp_path, read_with_a
             for name in ("sessions", "probes", "channels", "units", "unit_analysis_metrics")
         ]
         assert read(paths[0])["id"].tolist() == [session]
+
+
+def test_an_export_of_nothing_gives_1(asked, folder_of_files, tmp_path, read_with_arrow):
+    code, shown, told = asked(
+        "export", tmp_path, "--session-id", 5, "--database", folder_of_files[0]
+    )
+    assert (code, told, shown.count("\n")) == (1, "no sessions found\n", 5)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import itertools
 import json
 import math
+import os
+import shutil
 from importlib.util import find_spec
 
 import pandas as pd
 import pytest
+from sqlalchemy import create_engine, text
 
 from ecephys_dal import Database
 from ecephys_dal.cli.frames import Rows
@@ -31,13 +36,17 @@ def expected(url: str, name: str, **kwargs) -> pd.DataFrame:
 
 def read(path, like: pd.DataFrame) -> list[list[object]]:
     """Read a file back, as a person would: its cells, by columns."""
-    form, text = path.suffix[1:], "" if path.suffix == ".parquet" else path.read_text("utf-8")
+    form, content = path.suffix[1:], "" if path.suffix == ".parquet" else path.read_text("utf-8")
     if form == "parquet":
         frame = pd.read_parquet(path)
     elif form == "csv":
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     else:
-        rows = json.loads(text) if form == "json" else list(map(json.loads, text.splitlines()))
+        rows = (
+            json.loads(content)
+            if form == "json"
+            else list(map(json.loads, content.split("\n")[:-1]))
+        )
         assert all(list(row) == list(like.columns) for row in rows)
         frame = pd.DataFrame(rows, dtype=object)
     assert list(frame.columns) == list(like.columns)
@@ -182,3 +191,113 @@ def test_metrics_have_the_columns_of_all_of_them(url):
         (frame,) = rows.frames("numpy_nullable", size=50)
         assert list(frame.columns) == list(metrics.frame().reset_index().columns)
         assert len(frame) > 50
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_device_or_a_pipe_is_written_to_and_stays_what_it_is(form, filled, asked, tmp_path):
+    fifo = tmp_path / "pipe"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDWR)
+    try:
+        arguments = ("--database", filled("sqlite")[0], "--format", form)
+        assert asked("sessions", *arguments, "--output", fifo) == (0, "", "")
+        assert fifo.is_fifo()
+        assert os.read(reader, 65536).decode() == asked("sessions", *arguments)[1]
+    finally:
+        os.close(reader)
+
+
+def test_a_link_is_followed(filled, asked, tmp_path):
+    link, file = tmp_path / "link.csv", tmp_path / "file.csv"
+    link.symlink_to(file)
+    code, *_ = asked("sessions", "--database", filled("sqlite")[0], "--output", link)
+    assert (code, link.is_symlink(), file.read_text()[:3]) == (0, True, "id,")
+
+
+def test_a_dash_is_stdout(filled, asked):
+    arguments = ("sessions", "--database", filled("sqlite")[0])
+    assert asked(*arguments, "--output", "-") == asked(*arguments)
+
+
+def test_a_place_that_can_not_be_written_is_named(filled, asked, tmp_path):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "x.csv"
+    code, _, told = asked("sessions", "--database", filled("sqlite")[0], "--output", path)
+    assert (code, told) == (
+        1, f"ecephys-dal: {path} can't be written: File exists; choose another place\n"
+    )  # fmt: skip
+
+
+AWKWARD = ('a"b,c', "line\nbreak", "one\rtwo", "one\r\ntwo", "ü\U0001f9e0\t", "NaN")
+METRICS = ([1, None, float("nan")], {"a": [float("inf")]}, 'q"\n,ü', 2**60 + 1, True, None)
+
+
+@pytest.fixture
+def awkward(filled, tmp_path) -> str:
+    """A LIMS with texts that are hard to write down, and a metric of all kinds."""
+    source, _ = filled("sqlite")
+    shutil.copy(source.removeprefix("sqlite:///"), tmp_path / "lims.db")
+    url = f"sqlite:///{tmp_path}/lims.db"
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        ids = connection.execute(text("SELECT id FROM donors ORDER BY id")).scalars().all()
+        for donor_id, genotype in zip(ids, itertools.cycle(AWKWARD)):
+            connection.execute(
+                text("UPDATE donors SET full_genotype = :genotype WHERE id = :id"),
+                {"genotype": genotype, "id": donor_id},
+            )
+        units = expected(source, "metrics")["ecephys_unit_id"].head(len(METRICS))
+        for unit_id, value in zip(units.tolist(), METRICS, strict=True):
+            connection.execute(
+                text(
+                    "UPDATE ecephys_unit_metric_bundles SET data = :odd WHERE ecephys_unit_id = :id"
+                ),
+                {"odd": json.dumps({"odd": value}), "id": unit_id},
+            )
+    engine.dispose()
+    return url
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_texts_that_are_hard_to_write_down_are_read_back_as_they_are(
+    form, awkward, asked, tmp_path
+):
+    path = tmp_path / f"sessions.{form}"
+    assert asked("sessions", "--database", awkward, "--output", path)[0] == 0
+    like = expected(awkward, "sessions")
+    assert set(AWKWARD) <= set(like["genotype"])
+    if form == "csv":
+        with path.open(newline="", encoding="utf-8") as file:
+            assert [row["genotype"] for row in csv.DictReader(file)] == like["genotype"].tolist()
+    else:
+        assert read(path, like) == cells(like, like.dtypes)
+
+
+def odd_metrics(awkward: str, asked, form: str) -> str:
+    code, shown, told = asked(
+        "metrics", "--database", awkward, "--columns", "ecephys_unit_id,odd", "--format", form
+    )
+    assert (code, told) == (0, "")
+    return shown
+
+
+def test_metrics_of_any_kind_are_written_as_json(awkward, asked):
+    meant = ([1, None, None], {"a": [None]}, *METRICS[2:])
+
+    def strict(constant: str) -> None:
+        raise AssertionError(constant)
+
+    rows = json.loads(odd_metrics(awkward, asked, "json"), parse_constant=strict)
+    assert [row["odd"] for row in rows[: len(meant)]] == list(meant)
+    frame = pd.read_csv(io.StringIO(odd_metrics(awkward, asked, "csv")), dtype=str)
+    assert frame["odd"].iloc[:2].map(json.loads).tolist() == list(meant[:2])
+    assert frame["odd"].iloc[2:5].tolist() == list(map(str, meant[2:5]))
+    assert "[1, null, null]" in odd_metrics(awkward, asked, "table")
+
+
+def test_a_metric_of_several_kinds_is_nothing_for_parquet(awkward, asked, tmp_path):
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "x.parquet"
+    code, _, told = asked("metrics", "--database", awkward, "--output", path)
+    assert (code, "--format jsonl can" in told, told.count("\n")) == (1, True, 1)
+    assert not path.exists()

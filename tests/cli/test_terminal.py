@@ -134,7 +134,7 @@ def test_ctrl_c_ends_a_download_that_goes_on_later(folder_of_files, tmp_path):
             )
             screen.type("\x03")
             assert screen.wait() == 130
-        assert "interrupted" in screen.text
+        assert "interrupted; the same command goes on from where it was" in screen.text
         assert "Traceback" not in screen.text
         assert not list(folder.glob("*.nwb"))
         again = call(*command, database=database)
