@@ -75,11 +75,8 @@ class Download:
         self._client, self._settings = client, client.settings
         self._url, self._target = client.url_of(artifact), target
         # Of a bare route nothing is known, so there the target's name tells the format.
-        self._artifact = (
-            artifact
-            if artifact.filename
-            else Artifact(artifact, **{**artifact.__dict__, "filename": target.name})
-        )
+        known = {**artifact.__dict__, "filename": artifact.filename or target.name}
+        self._artifact = Artifact(artifact, **known)
         self._interruption, self._sha256 = interruption, sha256
         self._manifest = Manifest(target.parent)
         self._beside_others = beside_others
@@ -114,13 +111,12 @@ class Download:
     def _run(self, refresh: bool) -> DownloadReport:
         with storage_errors(self._url):
             is_folder = self._target.is_dir()
+            before = None if is_folder else self._manifest.of(self._target.name)
         if is_folder:
             raise ArtifactStorageError(
                 f"{self._target} is a folder; name a file in it", url=self._url
             )
         unlocked = False
-        with storage_errors(self._url):
-            before = self._manifest.of(self._target.name)
         while True:
             with storage_errors(self._url):
                 present = None if refresh else self._present()
