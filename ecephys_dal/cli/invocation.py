@@ -72,7 +72,6 @@ class Invocation:
     @contextmanager
     def opened(self, *, owned: bool = False) -> Iterator[Database]:
         """Open the database that is named; one to write to must be named by its URL or path."""
-        from ecephys_dal.bars import without_reading_bars  # noqa: PLC0415
         from ecephys_dal.config import DbCredentials  # noqa: PLC0415 - as the next one
         from ecephys_dal.database import Database  # noqa: PLC0415 - SQLAlchemy takes its time
         from ecephys_dal.snapshot import SnapshotDatabase, is_snapshot  # noqa: PLC0415
@@ -96,7 +95,7 @@ class Invocation:
                     f" or for LIMS {lacking}"
                 ) from None
             opened = Database.from_credentials(credentials)
-        with opened, without_reading_bars():  # commands show bars of their own
+        with opened:
             yield opened
 
     def _password(self) -> Callable[[], str] | None:

@@ -11,6 +11,7 @@ import click
 from typing_extensions import override
 
 from ecephys_dal import __version__
+from ecephys_dal.bars import without_reading_bars
 from ecephys_dal.cli.commands import Program
 from ecephys_dal.cli.exits import EXIT_CODES, NAME, Exit, exit_of, line_of
 from ecephys_dal.cli.invocation import Invocation, common_options
@@ -38,7 +39,7 @@ class _Program(Program):
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
-        with _unread_is_no_error():
+        with _unread_is_no_error(), without_reading_bars():  # commands show bars of their own
             return super().invoke(ctx)
 
 

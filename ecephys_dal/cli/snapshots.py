@@ -95,9 +95,10 @@ def info(*, file: Path, form: str) -> None:
 @click.option("--files/--no-files", default=True, help="Read the files beside it, too.")
 @form_option
 @common_options
-def verify(*, file: Path, files: bool, form: str) -> int:
+@click.pass_obj
+def verify(invocation: Invocation, *, file: Path, files: bool, form: str) -> int:
     """Tell whether FILE is still what was made: every byte, and every row."""
-    found = snapshots.verify(file, artifacts=files)
+    found = snapshots.verify(file, artifacts=files, progress=invocation.progress)
     show(found, form)
     return Exit.DONE if found.ok else Exit.NOTHING
 

@@ -7,7 +7,9 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tqdm import tqdm
 
 from ecephys_dal.artifacts.manifest import Manifest, sha256_of
 from ecephys_dal.display import html_table
@@ -17,11 +19,14 @@ from ecephys_dal.snapshot.digests import checksum_of, digest_of, sealed_checksum
 from ecephys_dal.snapshot.files import folder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from ecephys_dal.artifacts.manifest import Record
 
 __all__ = ["Verification", "verify"]
+
+T = TypeVar("T")
+_PATIENCE = 1.0  # seconds; who waits no longer needs no bar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +71,7 @@ class Verification:
         return {"path": self.path, "ok": self.ok, **lists}
 
 
-def verify(path: str | Path, *, artifacts: bool = True) -> Verification:
+def verify(path: str | Path, *, artifacts: bool = True, progress: bool = True) -> Verification:
     """Compare a snapshot with what was noted when it was made: every byte, and every row.
 
     Parameters
@@ -75,6 +80,8 @@ def verify(path: str | Path, *, artifacts: bool = True) -> Verification:
         Of the snapshot.
     artifacts : bool
         Read the files in ``<path>.artifacts`` too, and compare their SHA-256 with the manifest.
+    progress : bool
+        Show bars on stderr, if it takes longer than a second.
 
     Returns
     -------
@@ -98,18 +105,18 @@ def verify(path: str | Path, *, artifacts: bool = True) -> Verification:
     try:
         noted = noted_in(path)
         checked.append(f"{len(noted['digests'])} tables")
-        problems += _table_problems(path, noted)
+        problems += _table_problems(path, noted, progress=progress)
     except (ConfigurationError, LookupError, ValueError) as error:
         problems.append(f"what it says of itself can't be read: {error}")
     if artifacts and folder_of(path).is_dir():
         checked.append(f"the files in {folder_of(path)}")
-        problems += _file_problems(folder_of(path))
+        problems += _file_problems(folder_of(path), progress=progress)
     return Verification(path=str(path), checked=tuple(checked), problems=tuple(problems))
 
 
-def _table_problems(path: Path, noted: dict[str, Any]) -> Iterator[str]:
+def _table_problems(path: Path, noted: dict[str, Any], *, progress: bool) -> Iterator[str]:
     with closing(connected(path)) as connection:
-        for table, expected in noted["digests"].items():
+        for table, expected in _shown(noted["digests"].items(), "table", progress=progress):
             try:
                 n_rows, digest = digest_of(connection, table)
             except (sqlite3.DatabaseError, ValueError) as error:
@@ -121,13 +128,18 @@ def _table_problems(path: Path, noted: dict[str, Any]) -> Iterator[str]:
                 yield f"the rows of {table} differ: SHA-256 {digest}, not {expected}"
 
 
-def _file_problems(folder: Path) -> Iterator[str]:
-    for name, record in sorted(Manifest(folder).all().items()):
+def _file_problems(folder: Path, *, progress: bool) -> Iterator[str]:
+    for name, record in _shown(sorted(Manifest(folder).all().items()), "file", progress=progress):
         path = folder / name
         if not path.is_file():
             yield f"{path} was fetched, and is not there any more; fetch it again"
         elif record.sha256 is not None and not _is_of(path, record):
             yield f"{path} is not what was fetched; remove it, and fetch it again"
+
+
+def _shown(wanted: Collection[T], noun: str, *, progress: bool) -> Iterable[T]:
+    """Show how many have been verified, if that is long work."""
+    return tqdm(wanted, "verify", unit=noun, delay=_PATIENCE, disable=not progress)
 
 
 def _is_of(path: Path, record: Record) -> bool:

@@ -148,6 +148,18 @@ def test_a_changed_row_is_named(copy: Path) -> None:
     assert (found.to_dict()["ok"], len(found.problems)) == (False, 3)
 
 
+@pytest.mark.parametrize("progress", [True, False])
+def test_a_long_verification_shows_a_bar_unless_it_is_switched_off(
+    small: Lims, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], progress: bool
+) -> None:
+    path = small.snapshot("whole")
+    snapshot.verify(path)
+    assert capfd.readouterr().err == ""  # it is none that takes a second
+    monkeypatch.setattr("ecephys_dal.snapshot.verifying._PATIENCE", 0.0)
+    assert snapshot.verify(path, progress=progress).ok
+    assert ("table/s" in capfd.readouterr().err) == progress
+
+
 def test_two_releases_are_compared(
     small: Lims, tmp_path: Path, fresh_url: Callable[[str], str]
 ) -> None:
