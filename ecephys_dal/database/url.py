@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -57,6 +59,8 @@ def without_secrets(url: URL) -> URL:
 
 def shown(url: URL) -> str:
     """Return what of a URL may be shown to everybody: no password and no options."""
+    if url.query.get("uri"):  # of SQLite, as snapshots are opened
+        url = url.set(database=unquote((url.database or "").removeprefix("file:")))
     return without_secrets(url).difference_update_query(list(url.query)).render_as_string()
 
 

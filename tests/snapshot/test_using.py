@@ -148,6 +148,14 @@ def test_a_changed_row_is_named(copy: Path) -> None:
     assert (found.to_dict()["ok"], len(found.problems)) == (False, 3)
 
 
+def test_a_table_says_which_snapshot_it_is_of(small: Lims) -> None:
+    path = small.snapshot("whole")
+    with EcephysProjectLimsApi.from_snapshot(path) as offline:
+        named = offline.get_sessions().attrs["ecephys_dal.database"]
+    assert named == f"sqlite:///{path}"
+    assert Database(named).url.database == str(path)
+
+
 @pytest.mark.parametrize("progress", [True, False])
 def test_a_long_verification_shows_a_bar_unless_it_is_switched_off(
     small: Lims, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], progress: bool
