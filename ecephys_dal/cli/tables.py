@@ -20,14 +20,7 @@ from ecephys_dal.cli.frames import Rows
 from ecephys_dal.cli.invocation import Invocation, common_options
 from ecephys_dal.cli.text_table import table_lines
 from ecephys_dal.errors import ArtifactError, EcephysDalError
-from ecephys_dal.repositories import (
-    ChannelRepository,
-    ProbeRepository,
-    Repository,
-    SessionRepository,
-    UnitMetricRepository,
-    UnitRepository,
-)
+from ecephys_dal.snapshot.reach import PUBLIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,17 +28,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ecephys_dal.filters import Filter
+    from ecephys_dal.repositories import Repository
 
 __all__ = ["TABLES", "channels", "metrics", "probes", "sessions", "units"]
 
 C = TypeVar("C", bound=Callable[..., Any])
-TABLES: dict[str, type[Repository[Any, Any]]] = {
-    "sessions": SessionRepository,
-    "probes": ProbeRepository,
-    "channels": ChannelRepository,
-    "units": UnitRepository,
-    "metrics": UnitMetricRepository,
-}
+TABLES: dict[str, type[Repository[Any, Any]]] = dict(
+    zip(("sessions", "probes", "channels", "units", "metrics"), PUBLIC, strict=True)
+)
 _TABLE = "table"
 _FIRST = 1_000  # rows that tell how wide the columns of a table are
 
