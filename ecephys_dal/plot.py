@@ -290,7 +290,8 @@ def _ids(frame: pd.DataFrame, name: str) -> Values:
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> Values:
-    return np.asarray(_column(frame, name).to_numpy(dtype=float, na_value=np.nan))
+    # One by one: the to_numpy of pandas 1.5 stumbles over NULLs of Arrow's.
+    return np.array([np.nan if pd.isna(one) else one for one in _column(frame, name)], float)
 
 
 def _texts(frame: pd.DataFrame, name: str, missing: str | None = None) -> Values:

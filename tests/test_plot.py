@@ -220,8 +220,8 @@ def test_the_names_of_many_structures_stand_above_each_other_beside_the_channels
     assert len(boxes) == len(set(names))
     # A line of text is higher than its letters.
     assert all(low.y1 - 5 < high.y0 for low, high in itertools.pairwise(boxes))
-    assert ax.bbox.y0 <= boxes[0].y0
-    assert boxes[-1].y1 <= ax.bbox.y1
+    assert ax.bbox.y0 - 5 < boxes[0].y0
+    assert boxes[-1].y1 - 5 < ax.bbox.y1
     heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
     assert sorted(heights, key=heights.__getitem__) == list(dict.fromkeys(names))
 
