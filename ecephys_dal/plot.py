@@ -10,15 +10,17 @@ import pandas as pd
 from ecephys_dal.errors import ConfigurationError, InvalidFilterError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from matplotlib.axes import Axes
 
     Values = np.ndarray[Any, Any]
 
 __all__ = ["probe_map", "project_overview", "session_overview"]
 
-_GREY = "0.75"  # of what has no structure or no genotype
+_GREY = "0.75"  # of what has no structure
+# Paul Tol's "muted" colours, which also the colour-blind tell apart; neighbours unlike each other.
+_COLORS = ("#332288", "#CC6677", "#117733", "#88CCEE", "#882255", "#DDCC77", "#44AA99", "#AA4499")
+_MARKERS = "os^Dv"  # for where the colours begin again
+_MOST_NAMES = 50  # that can stand above each other
 _STRUCTURE = "ecephys_structure_acronym"
 
 
@@ -47,6 +49,7 @@ def probe_map(
     Axes
         Of the channels, in µm; grey ones have no structure. With units a second one, of firing
         rates in spikes/s, stands right of it with the same depth: the last of ``ax.figure.axes``.
+        What has no position or no rate is counted at the bottom.
 
     Raises
     ------
@@ -60,13 +63,15 @@ def probe_map(
     across = _numbers(channels, "probe_horizontal_position")
     along = _numbers(channels, "probe_vertical_position")
     structures = _texts(channels, _STRUCTURE)
-    colors = _colors_from_the_surface(structures, along)
+    # From the surface down; what has no position comes last.
+    middles = pd.Series(along).groupby(structures).median()
+    middles = middles.sort_values(ascending=False, kind="stable")
+    colors = {**{name: _color(at) for at, name in enumerate(middles.index)}, None: _GREY}
     ax.scatter(across, along, s=8, marker="s", color=[colors[name] for name in structures])
-    for name in filter(None, colors):
-        middle = float(np.median(along[structures == name]))
-        ax.text(-5, middle, name, color=colors[name], ha="right", va="center", size="small")
+    _name_structures(ax, middles.dropna())
     ax.set(xlim=(-65, 75), xticks=(0, 60), xlabel="across (µm)", ylabel="along the probe (µm)")
-    ax.set_title(f"{len(channels)} channels")
+    ax.set_title(_counted(len(channels), "channel"))
+    _count_missing(ax, across + along, "a position")
     if units is not None:
         _draw_units(ax, channels, units, colors)
     return ax
@@ -105,13 +110,14 @@ def session_overview(
     of_units = pd.DataFrame(sites, index=channels.index).loc[site_ids]
     counts = pd.crosstab(of_units["structure"], of_units["probe"])
     counts = counts.reindex(columns=probes.index, fill_value=0)
-    counts = counts.loc[counts.sum(axis=1).sort_values(ascending=False, kind="stable").index]
-    ax = _axes(ax, (1.5 + 0.7 * len(probes), 1.2 + 0.28 * len(counts)))
+    totals = counts.sum(axis=1).sort_values(ascending=False, kind="stable")
+    counts = counts.loc[totals[totals > 0].index]
+    ax = _axes(ax, (max(4.0, 1.5 + 0.7 * len(probes)), 1.2 + 0.28 * len(counts)))
     numbers = counts.to_numpy(dtype=int)
     _draw_counts(ax, numbers)
-    ax.set_xticks(range(len(probes)), _texts(probes, "name"))
+    ax.set_xticks(range(len(probes)), _texts(probes, "name", "(none)"))
     ax.set_yticks(range(len(counts)), list(counts.index))
-    ax.set(title=f"{numbers.sum()} units by structure and probe")
+    ax.set(title=f"{_counted(numbers.sum(), 'unit')} by structure and probe")
     return ax
 
 
@@ -142,27 +148,35 @@ def project_overview(sessions: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     genotypes = pd.Series(_texts(sessions, "genotype", "(none)"))
     days = pd.Series(pd.to_datetime(list(_column(sessions, "date_of_acquisition"))))
     per_type, per_genotype = types.value_counts(), genotypes.value_counts()
-    ax = _axes(ax, (8, 1.9 + 0.6 * len(per_type) + 0.25 * len(per_genotype)))
-    lanes = zip(per_genotype.items(), _colors(len(per_genotype)), strict=True)
-    for lane, ((genotype, count), color) in enumerate(lanes):
+    letters = sum(max(map(len, names.index), default=0) for names in (per_type, per_genotype))
+    height = 1.9 + 0.6 * len(per_type) + 0.25 * len(per_genotype)
+    ax = _axes(ax, (max(8, 2.4 + 0.075 * letters), height))
+    for lane, (genotype, count) in enumerate(per_genotype.items()):
         here = (genotypes == genotype) & days.notna()
         # A lane for each genotype, so that sessions of one day do not hide each other.
         offset = 0.6 * ((lane + 0.5) / len(per_genotype) - 0.5)
         rows = per_type.index.get_indexer(pd.Index(types[here])) + offset
-        label = f"{genotype} ({count})"
-        ax.scatter(days[here].to_numpy(), rows, s=22, color=color, label=label, alpha=0.8)
+        marker = _MARKERS[lane // len(_COLORS) % len(_MARKERS)]
+        drawn = ax.scatter(days[here].to_numpy(), rows, s=22, color=_color(lane), marker=marker)
+        drawn.set(label=f"{genotype} ({count})", alpha=0.8)
     names = [f"{name} ({count})" for name, count in per_type.items()]
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5 if names else 0.5, -0.5)
-    _finish_overview(ax, len(sessions), int(days.isna().sum()))
+    _finish_overview(ax, days)
     return ax
 
 
-def _finish_overview(ax: Axes, n_sessions: int, n_without_date: int) -> None:
+def _finish_overview(ax: Axes, days: pd.Series[Any]) -> None:
+    n_without_date = int(days.isna().sum())
     without = f", {n_without_date} of them without a date" if n_without_date else ""
-    ax.set(title=f"{n_sessions} sessions{without}", xlabel="date of acquisition")
+    title = _counted(len(days), "session") + without
+    ax.set(title=title, xlabel="date of acquisition")
     ax.grid(axis="x", color="0.9")
     ax.set_axisbelow(True)
+    if days.isna().all():
+        ax.set_xticks(())
+    elif days.min() == days.max():
+        ax.set_xlim(days.min() - pd.Timedelta(days=15), days.min() + pd.Timedelta(days=15))
     if ax.get_legend_handles_labels()[0]:
         legend = ax.legend(loc="upper left", bbox_to_anchor=(0, 0), borderaxespad=5, frameon=False)
         legend.set_title("genotype")
@@ -195,9 +209,12 @@ def _draw_units(
     right = make_axes_locatable(ax).append_axes("right", size="140%", pad=0.1, sharey=ax)
     along = _numbers(of_unit, "probe_vertical_position")
     by_structure = [colors[name] for name in _texts(of_unit, _STRUCTURE)]
-    right.scatter(rates, along, s=10, color=by_structure, alpha=0.6, linewidths=0)
+    right.scatter(rates, along, s=10, color=by_structure, alpha=0.8, linewidths=0)
     right.set_xscale("symlog", linthresh=0.1)
-    right.set(xlabel="firing rate (spikes/s)", title=f"{len(rates)} units", xlim=(0, None))
+    right.xaxis.set_major_formatter("{x:g}")
+    right.set(xlabel="firing rate (spikes/s)", title=_counted(len(rates), "unit"))
+    right.set_xlim(0, 2 * np.nanmax([*rates, 1]))
+    _count_missing(right, rates + along, "a rate or position")
     right.tick_params(labelleft=False)
 
 
@@ -211,18 +228,34 @@ def _of_one_probe(channels: pd.DataFrame, probe_id: int | None) -> pd.DataFrame:
     return channels if probe_id is None else channels.loc[probe_ids == probe_id]
 
 
-def _colors_from_the_surface(structures: Values, along: Values) -> dict[str | None, Any]:
-    """Return a colour for each structure, neighbours unlike each other, the highest first."""
-    names = {name for name in structures if name is not None}
-    ordered = sorted(names, key=lambda name: (-np.median(along[structures == name]), name))
-    return {**dict(zip(ordered, _colors(len(ordered)), strict=True)), None: _GREY}
+def _name_structures(ax: Axes, middles: pd.Series[Any]) -> None:
+    """Write the names left of the channels, no two over each other, the highest first."""
+    low, high = ax.get_ylim()
+    gap = (high - low) / max(_MOST_NAMES, len(middles))
+    steps = gap * np.arange(len(middles))
+    # As far down as the names above need, but not below the Axes.
+    heights = np.minimum.accumulate(middles.to_numpy() + steps) - steps
+    heights = np.maximum(heights, low + gap / 2 + steps[::-1])
+    for name, height in zip(middles.index, heights, strict=True):
+        ax.text(-5, height, name, ha="right", va="center", size="small")
 
 
-def _colors(number: int) -> Sequence[Any]:
-    import matplotlib as mpl  # noqa: PLC0415
+def _color(number: int) -> str:
+    return _COLORS[number % len(_COLORS)]
 
-    colors = [color for color in mpl.color_sequences["tab10"] if len(set(color)) > 1]  # no grey
-    return [colors[index % len(colors)] for index in range(number)]
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _count_missing(ax: Axes, places: Values, lacking: str) -> None:
+    """Say how many are not drawn, as they have no place; without any, draw no scale along."""
+    missing = np.isnan(places)
+    if missing.any():
+        note = f"{missing.sum()} without {lacking}"
+        ax.text(0.5, 0, note, transform=ax.transAxes, ha="center", va="bottom", size="small")
+    if missing.all():
+        ax.set_yticks(())
 
 
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
@@ -257,7 +290,8 @@ def _ids(frame: pd.DataFrame, name: str) -> Values:
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> Values:
-    return np.asarray(_column(frame, name).to_numpy(dtype=float, na_value=np.nan))
+    # One by one: the to_numpy of pandas 1.5 stumbles over NULLs of Arrow's.
+    return np.array([np.nan if pd.isna(one) else one for one in _column(frame, name)], float)
 
 
 def _texts(frame: pd.DataFrame, name: str, missing: str | None = None) -> Values:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -151,6 +153,133 @@ def test_a_session_stands_in_the_row_of_its_type(tables):
     assert [int((rows == row).sum()) for row in range(len(types))] == [
         counted.get(name, 0) for name in types
     ]
+
+
+def is_within_its_figure(text: plt.Text) -> bool:
+    figure = text.figure
+    figure.canvas.draw()
+    box = text.get_window_extent()
+    return bool(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1)
+
+
+def with_values(table, column, values):
+    """The table with other values, of the column's own dtype."""
+    return table.assign(**{column: pd.Series(values, table.index).astype(table[column].dtype)})
+
+
+def whole_probe(tables, structures):
+    """A probe of 384 channels, from the tip up."""
+    channels, _ = of_first_probe(tables)
+    channels = channels.iloc[np.resize(np.arange(len(channels)), len(structures))]
+    channels = channels.set_axis(range(len(structures)))
+    channels = with_values(channels, "probe_vertical_position", 10 * np.arange(len(structures)))
+    return with_values(channels, STRUCTURE, structures)
+
+
+def colors_of(ax: plt.Axes, structures) -> dict[str, tuple[float, ...]]:
+    (points,) = ax.collections
+    return dict(zip(structures.fillna("none"), map(tuple, points.get_facecolors()), strict=True))
+
+
+def test_channels_without_a_position_are_counted_and_change_no_name_and_no_colour(tables):
+    channels = whole_probe(tables, ["a"] * 100 + ["b"] * 200 + ["c"] * 84)
+    units = tables[3].iloc[:8].assign(ecephys_channel_id=range(0, 384, 48))
+    whole = plot.probe_map(channels)
+    gaps = channels["probe_vertical_position"].astype(float).where(channels.index % 5 > 0)
+    aside = channels["probe_horizontal_position"].astype(float).where(channels.index % 5 != 1)
+    part = with_values(channels, "probe_vertical_position", gaps)
+    part = with_values(part, "probe_horizontal_position", aside)
+    silent = units["firing_rate"].astype(float).where(units["ecephys_channel_id"] > 48)
+    part = plot.probe_map(part, with_values(units, "firing_rate", silent))
+    assert colors_of(part, channels[STRUCTURE]) == colors_of(whole, channels[STRUCTURE])
+    notes = {text.get_text() for text in part.texts} - {text.get_text() for text in whole.texts}
+    assert notes == {"154 without a position"}
+    right = part.figure.axes[-1]
+    assert [text.get_text() for text in right.texts] == ["3 without a rate or position"]
+    assert right.get_xlim()[1] > silent.max()
+
+
+def test_where_nothing_has_a_position_there_is_no_scale_of_positions(tables):
+    channels, units = of_first_probe(tables)
+    nowhere = with_values(channels, "probe_vertical_position", np.full(len(channels), np.nan))
+    ax = plot.probe_map(nowhere, units)
+    assert not len(ax.get_yticks())
+    assert [text.get_text() for text in ax.texts] == [f"{len(channels)} without a position"]
+
+
+@pytest.mark.parametrize(("number", "kept"), [(34, (0, 34)), (100, (0, 12)), (100, (88, 100))])
+def test_the_names_of_many_structures_stand_above_each_other_beside_the_channels(
+    tables, number, kept
+):
+    """Of structures all along the probe, and of thin ones at its tip or its upper end."""
+    structures = (np.linspace(0, number, 384, endpoint=False).astype(int)).clip(*kept)
+    names = [f"S{one}" for one in structures]
+    ax = plot.probe_map(whole_probe(tables, names))
+    ax.figure.canvas.draw()
+    boxes = sorted((text.get_window_extent() for text in ax.texts), key=lambda box: box.y0)
+    assert len(boxes) == len(set(names))
+    # A line of text is higher than its letters.
+    assert all(low.y1 - 5 < high.y0 for low, high in itertools.pairwise(boxes))
+    assert ax.bbox.y0 - 5 < boxes[0].y0
+    assert boxes[-1].y1 - 5 < ax.bbox.y1
+    heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    assert sorted(heights, key=heights.__getitem__) == list(dict.fromkeys(names))
+
+
+def test_colours_begin_at_the_surface(tables):
+    deep = whole_probe(tables, ["a"] * 100 + ["b"] * 200 + ["c"] * 84)
+    shallow = whole_probe(tables, ["b"] * 84 + ["a"] * 200 + ["c"] * 100)
+    one, other = (colors_of(plot.probe_map(table), table[STRUCTURE]) for table in (deep, shallow))
+    assert one["c"] == other["c"]
+    assert (one["a"], one["b"]) == (other["b"], other["a"])
+
+
+def test_one_unit_stands_inside_its_axes(tables):
+    channels, units = of_first_probe(tables)
+    right = plot.probe_map(channels, units.iloc[:1]).figure.axes[-1]
+    (unit,) = right.transData.transform(drawn(right))
+    left, end = right.bbox.intervalx
+    assert 0 < (unit[0] - left) / (end - left) < 0.95
+    assert right.get_title() == "1 unit"
+
+
+def test_a_session_names_only_the_structures_of_its_probes(tables):
+    _, probes, channels, units = tables
+    ax = plot.session_overview(units, channels, probes.iloc[:1])
+    assert ax.images[0].get_array().all()
+
+
+def test_the_title_of_an_empty_session_is_within_its_figure(tables):
+    _, probes, channels, units = (table.iloc[:0] for table in tables)
+    assert is_within_its_figure(plot.session_overview(units, channels, probes).title)
+
+
+def test_many_long_genotypes_are_told_apart_within_the_figure(tables):
+    sessions = tables[0]
+    names = [f"Genotype{n}-IRES-Cre/wt;Ai32(RCL-ChR2(H134R)_EYFP)/wt" for n in range(14)]
+    ax = plot.project_overview(with_values(sessions.iloc[:14], "genotype", names))
+    assert is_within_its_figure(max(ax.get_legend().get_texts(), key=lambda one: len(str(one))))
+    looks = {
+        (tuple(one.get_facecolors()[0]), one.get_paths()[0].vertices.tobytes())
+        for one in ax.collections
+    }
+    assert len(looks) == 14
+
+
+def test_sessions_of_one_date_stand_in_the_days_around_it(tables):
+    sessions = tables[0]
+    dated = sessions[sessions["date_of_acquisition"].notna().to_numpy(dtype=bool)]
+    ax = plot.project_overview(dated.iloc[:1])
+    first, last = ax.get_xlim()
+    assert last - first == 30
+    assert ax.get_title() == "1 session"
+
+
+def test_where_no_session_has_a_date_there_is_no_scale_of_dates(tables):
+    sessions = tables[0]
+    dates = sessions["date_of_acquisition"]
+    ax = plot.project_overview(sessions[dates.isna().to_numpy(dtype=bool)])
+    assert not len(ax.get_xticks())
 
 
 def test_units_of_other_channels_are_left_out(tables):

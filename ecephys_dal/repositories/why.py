@@ -131,7 +131,8 @@ class Why:
             for one in self.checks
         ]
         related = (one._repr_html_() for one in self.related)
-        return "".join([f"<p>{escape(self.verdict)}</p>", html_table(heads, rows), *related])
+        table = html_table(heads, rows) if rows else ""
+        return "".join([f"<p>{escape(self.verdict)}</p>", table, *related])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as values that JSON can hold."""

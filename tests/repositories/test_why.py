@@ -137,6 +137,7 @@ def test_what_is_not_there_is_said_not_to_exist(repository: Repository[Any, Any]
     why = repository.why(-1)
     assert (why.exists, why.visible, why.checks) == (False, False, ())
     assert str(why) == f"{repository.model.__name__} -1 does not exist."
+    assert "<table>" not in why._repr_html_()
     with pytest.raises(InvalidFilterError, match="record_id"):
         repository.why("5")  # type: ignore[arg-type]
 
