@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     P = TypeVar("P", bound=Sequence[Any])
 
-__all__ = ["Bar", "ReadingBar", "make_bar", "reading_bar", "without_reading_bars"]
+__all__ = ["PATIENCE", "Bar", "ReadingBar", "make_bar", "reading_bar", "without_reading_bars"]
 
-_PATIENCE = 1.0  # seconds; who waits no longer needs no bar
+PATIENCE = 1.0  # seconds; who waits no longer needs no bar
 _OFTEN = 0.2  # seconds between two looks at it
 _are_off = ContextVar("ecephys_dal_reading_bars_are_off", default=False)
 
@@ -57,11 +57,11 @@ class ReadingBar(Thread):
 
     def run(self) -> None:
         """Wait, then show the bar until the reading has ended."""
-        if self._has_ended.wait(_PATIENCE):
+        if self._has_ended.wait(PATIENCE):
             return
         what = f"Reading {self._what}"
         with make_bar(desc=what, unit=" rows", unit_scale=True, leave=False) as bar:
-            bar.start_t -= _PATIENCE  # when the reading began
+            bar.start_t -= PATIENCE  # when the reading began
             while not self._has_ended.wait(_OFTEN):
                 bar.n = self._rows
                 bar.refresh()

@@ -34,7 +34,7 @@ from ecephys_dal import bars
 from ecephys_dal.models import EcephysUnit
 
 url, route, seconds, patience, settings, how = sys.argv[1:]
-bars._PATIENCE = float(patience)
+bars.PATIENCE = float(patience)
 settings = DatabaseSettings.from_env(**eval(settings))
 database = Database(url, bulk=not route.endswith("by rows"), settings=settings)
 
@@ -115,9 +115,9 @@ def test_a_short_read_shows_none(filled):
 
 def test_the_bar_comes_after_a_second(filled):
     route = of_route(filled, "sqlite")
-    with in_terminal(route, seconds=3 / route[2], patience=bars._PATIENCE) as screen:
+    with in_terminal(route, seconds=3 / route[2], patience=bars.PATIENCE) as screen:
         screen_of(screen)
-    assert 0.5 < bars._PATIENCE < 2
+    assert 0.5 < bars.PATIENCE < 2
     assert f"{BAR}: 0.00 rows [00:01," in screen.text  # since the reading began
 
 
@@ -200,7 +200,7 @@ time.sleep(0.5)
 @pytest.fixture
 def quick_bars(monkeypatch) -> Iterator[None]:
     """Bars that come at once."""
-    monkeypatch.setattr(bars, "_PATIENCE", 0.0)
+    monkeypatch.setattr(bars, "PATIENCE", 0.0)
     monkeypatch.setattr(bars, "_OFTEN", 0.001)
     yield
     assert not [one for one in threading.enumerate() if one.name == "ecephys_dal bar"]

@@ -74,14 +74,14 @@ class Invocation:
         """Open the database that is named; one to write to must be named by its URL or path."""
         from ecephys_dal.config import DbCredentials  # noqa: PLC0415 - as the next one
         from ecephys_dal.database import Database  # noqa: PLC0415 - SQLAlchemy takes its time
-        from ecephys_dal.snapshot import SnapshotDatabase, is_snapshot  # noqa: PLC0415
+        from ecephys_dal.snapshot import SnapshotDatabase, snapshot_at  # noqa: PLC0415
 
-        if self.database and is_snapshot(self.database):
+        self._secrets |= _passwords_in(self.database or "")
+        if self.database and (snapshot := snapshot_at(self.database)):
             if owned:
-                raise click.UsageError(f"{self.database} is a snapshot, which is never changed")
-            opened: Database = SnapshotDatabase(self.database)
+                raise click.UsageError(f"{snapshot} is a snapshot, which is never changed")
+            opened: Database = SnapshotDatabase(snapshot)
         elif self.database:
-            self._secrets |= _passwords_in(self.database)
             opened = Database(_where(self.database), owned=owned, password=self._password())
         elif owned:
             raise click.UsageError(f"name the database by --database or {VARIABLE}")

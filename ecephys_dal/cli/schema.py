@@ -20,7 +20,7 @@ def db() -> None:
 
 
 @db.command("upgrade")
-@click.option("--yes", is_flag=True, help="Do not ask; it is asked on a terminal only.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @common_options
 @click.pass_obj
 def upgrade_command(invocation: Invocation, *, yes: bool) -> int:
@@ -36,7 +36,9 @@ def upgrade_command(invocation: Invocation, *, yes: bool) -> int:
             click.echo(f"{database!r} is at {newest}, the newest revision")
             return Exit.DONE
         asked = f"Bring {database!r} from {recorded or 'nothing'} to {newest}?"
-        if not yes and sys.stdin.isatty() and not click.confirm(asked, err=True):
+        if not yes and not sys.stdin.isatty():
+            raise click.UsageError(f"{asked} Nobody can be asked; --yes says so")
+        if not yes and not click.confirm(asked, err=True):
             click.echo("nothing was changed", err=True)
             return Exit.NOTHING
         with database.connection() as connection:

@@ -126,6 +126,9 @@ class Finding:
             self.advice,
         )  # fmt: skip
 
+    def _repr_html_(self) -> str:
+        return html_table(_HEADINGS, [self.cells()])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Examination:

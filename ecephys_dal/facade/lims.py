@@ -83,7 +83,7 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
                 f"app_engine, a {type(app_engine).__name__}, has no stream(route);"
                 " give an ArtifactClient"
             )
-        self.postgres_engine = Database.of(postgres_engine)
+        self.postgres_engine: Database = snapshot.database_of(postgres_engine)
         self.app_engine: Any = app_engine
         self.without_rules = checked_rules(without_rules)
 

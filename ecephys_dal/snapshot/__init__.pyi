@@ -1,9 +1,9 @@
 from .comparing import SnapshotDiff, TableDiff, diff
 from .creating import create
-from .description import FORMAT_VERSION, SnapshotInfo, info, is_snapshot
+from .description import FORMAT_VERSION, SnapshotInfo, info
 from .exporting import export
 from .files import SnapshotFiles, fetch, folder_of
-from .opening import SnapshotDatabase
+from .opening import SnapshotDatabase, database_of, snapshot_at
 from .verifying import Verification, verify
 
 __all__ = [
@@ -15,11 +15,12 @@ __all__ = [
     "TableDiff",
     "Verification",
     "create",
+    "database_of",
     "diff",
     "export",
     "fetch",
     "folder_of",
     "info",
-    "is_snapshot",
+    "snapshot_at",
     "verify",
 ]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL
-from tqdm import tqdm
 
+from ecephys_dal.bars import make_bar
 from ecephys_dal.database import shown
 from ecephys_dal.errors import ArtifactError, ConfigurationError
 from ecephys_dal.filters import SessionFilter
@@ -127,7 +127,7 @@ def _go_on(
         part.clear()
         plan(part, reach, source, request=request)
     if "digests" not in part.noted:
-        with tqdm(
+        with make_bar(
             desc="snapshot", total=part.rows_left, unit="row", unit_scale=True, disable=not progress
         ) as bar:
             for number, table, ids in part.left():

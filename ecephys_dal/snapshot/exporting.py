@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
-from ecephys_dal.bars import without_reading_bars
+from ecephys_dal.bars import make_bar, without_reading_bars
 from ecephys_dal.errors import ConfigurationError, nearest_name
 from ecephys_dal.filters import SessionFilter
 from ecephys_dal.frames.arrow import need_arrow
@@ -85,7 +83,8 @@ def export(
 def _written(reach: Reach, folder: Path, suffix: str, *, progress: bool) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written, schemas = {}, {}
-    for level, name in enumerate(tqdm(_NAMES, "export", unit="table", disable=not progress)):
+    tables = make_bar(iterable=_NAMES, desc="export", unit="table", disable=not progress)
+    for level, name in enumerate(tables):
         with without_reading_bars():
             table = reach.repository(level).arrow(where=reach.where(level))
         written[name] = folder / f"{name}.{suffix}"

@@ -106,7 +106,7 @@ class SnapshotFiles(ArtifactClient):
 
     def __init__(self, folder: str | Path, settings: ArtifactSettings | None = None) -> None:
         super().__init__(settings)
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()
         self._verified: dict[str, tuple[int, int]] = {}
 
     @override

@@ -11,9 +11,10 @@ from sqlalchemy import URL, inspect
 from typing_extensions import override
 
 from ecephys_dal.database import Database, cover
+from ecephys_dal.database.url import parsed
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.snapshot.coverage import Coverage
-from ecephys_dal.snapshot.description import noted_in, uri_of
+from ecephys_dal.snapshot.description import is_snapshot, noted_in, uri_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from ecephys_dal.config import DatabaseSettings
 
-__all__ = ["SnapshotDatabase", "opened_source"]
+__all__ = ["SnapshotDatabase", "database_of", "opened_source", "snapshot_at"]
 
 
 class SnapshotDatabase(Database):
@@ -76,6 +77,45 @@ class SnapshotDatabase(Database):
 
     def __repr__(self) -> str:
         return f"SnapshotDatabase({str(self.path)!r})"
+
+
+def snapshot_at(where: str | Path | URL) -> Path | None:
+    """Return the path of the snapshot that is named by it, or by a URL of SQLite.
+
+    Parameters
+    ----------
+    where : str, Path or URL
+        Of any database, or of none.
+
+    Returns
+    -------
+    Path or None
+        None if that is no snapshot.
+    """
+    if isinstance(where, URL) or "://" in str(where):
+        url = parsed(where)  # type: ignore[arg-type] # of paths none is like that
+        if url.get_backend_name() != "sqlite" or not url.database:
+            return None
+        where = url.database
+    return Path(where) if is_snapshot(where) else None
+
+
+def database_of(given: Database | str | URL | Engine) -> Database:
+    """Return a database as `Database.of` does; what names a snapshot is opened as one.
+
+    Opened otherwise, it could not tell what it does not hold.
+
+    Parameters
+    ----------
+    given : Database, str, URL or Engine
+        The database.
+
+    Returns
+    -------
+    Database
+    """
+    path = snapshot_at(given) if isinstance(given, (str, URL)) else None
+    return Database.of(given) if path is None else SnapshotDatabase(path)
 
 
 @contextmanager

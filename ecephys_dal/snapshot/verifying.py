@@ -9,9 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tqdm import tqdm
-
 from ecephys_dal.artifacts.manifest import Manifest, sha256_of
+from ecephys_dal.bars import PATIENCE, make_bar
 from ecephys_dal.display import html_table
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.snapshot.description import connected, noted_in
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Verification", "verify"]
 
 T = TypeVar("T")
-_PATIENCE = 1.0  # seconds; who waits no longer needs no bar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +137,10 @@ def _file_problems(folder: Path, *, progress: bool) -> Iterator[str]:
 
 def _shown(wanted: Collection[T], noun: str, *, progress: bool) -> Iterable[T]:
     """Show how many have been verified, if that is long work."""
-    return tqdm(wanted, "verify", unit=noun, delay=_PATIENCE, disable=not progress)
+    bar: Iterable[T] = make_bar(
+        iterable=wanted, desc="verify", unit=noun, delay=PATIENCE, disable=not progress
+    )
+    return bar
 
 
 def _is_of(path: Path, record: Record) -> bool:

@@ -187,7 +187,7 @@ def test_a_password_is_hidden_in_whatever_repeats_it():
 
 def test_a_table_that_lacks_a_column_is_a_problem_that_is_found(fresh_url, asked):
     url = fresh_url("sqlite")
-    assert asked("db", "upgrade", "--database", url)[0] == 0
+    assert asked("db", "upgrade", "--yes", "--database", url)[0] == 0
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE ecephys_units DROP COLUMN snr"))

@@ -79,7 +79,7 @@ def test_the_doctor_finds_no_error_where_there_is_none(lims, asked):
 def test_the_doctor_gives_1_for_an_error_and_3_if_nobody_answers(fresh_url, asked, tmp_path):
     assert asked("doctor", "--database", tmp_path / "none.db")[0] == 3
     url = fresh_url("sqlite")
-    assert asked("db", "upgrade", "--database", url)[0] == 0
+    assert asked("db", "upgrade", "--yes", "--database", url)[0] == 0
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE ecephys_units DROP COLUMN snr"))
@@ -99,7 +99,9 @@ def test_the_doctor_looks_at_the_web_application_that_is_named(with_files, web, 
 def test_a_schema_is_made_told_and_left_as_it_is(empty_url, asked):
     nothing_there = 3 if empty_url.startswith("sqlite") else 1  # not even a file
     assert asked("db", "current", "--database", empty_url)[0] == nothing_there
-    code, shown, _ = asked("db", "upgrade", "--database", empty_url)
+    code, _, told = asked("db", "upgrade", "--database", empty_url)
+    assert (code, "--yes" in told) == (2, True)
+    code, shown, _ = asked("db", "upgrade", "--yes", "--database", empty_url)
     engine = create_engine(empty_url)
     with engine.connect() as connection:
         recorded, newest = revisions(connection)
@@ -110,7 +112,7 @@ def test_a_schema_is_made_told_and_left_as_it_is(empty_url, asked):
         0,
         f"{newest} (the newest is {newest})\n",
     )
-    assert "the newest revision" in asked("db", "upgrade", "--database", empty_url)[1]
+    assert "the newest revision" in asked("db", "upgrade", "--yes", "--database", empty_url)[1]
 
 
 def test_the_schema_of_somebody_else_is_refused(empty_url, asked):

@@ -76,6 +76,16 @@ def test_a_question_beyond_it_is_refused(url, asked, folder_of_files, tmp_path):
     assert str(second) in told
 
 
+def test_its_url_is_as_good_as_its_path(url, asked, folder_of_files, tmp_path):
+    first, second = folder_of_files[2].visible_session_ids[:2]
+    path = tmp_path / "one #1.db"
+    assert asked("snapshot", "create", path, "--session-id", first, "--database", url)[0] == 0
+    for named in (path, f"sqlite:///{path}"):
+        assert asked("units", "--session-id", first, "--count", "--database", named)[0] == 0
+        assert asked("units", "--session-id", second, "--database", named)[0] == 2
+        assert asked("why", "session", second, "--database", named)[0] == 2
+
+
 def test_the_filter_is_of_the_table_that_is_named(url, asked, folder_of_files, tmp_path):
     path, probe = tmp_path / "probe.db", folder_of_files[2].probe_ids[0]
     code, shown, _ = asked(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from sqlalchemy import text
+from sqlalchemy import URL, text
 from sqlalchemy.exc import OperationalError
 
 from ecephys_dal import (
@@ -24,6 +24,7 @@ from ecephys_dal import (
     ArtifactError,
     ArtifactNotFoundError,
     ArtifactSettings,
+    BeyondSnapshotError,
     ChannelFilter,
     ConfigurationError,
     Database,
@@ -148,6 +149,31 @@ def test_a_changed_row_is_named(copy: Path) -> None:
     assert (found.to_dict()["ok"], len(found.problems)) == (False, 3)
 
 
+def test_the_facade_opens_one_by_its_url_too(small: Lims) -> None:
+    session, other = small.ids.visible_session_ids[:2]
+    path = small.snapshot("of one", SessionFilter(session_ids=[session]))
+    for named in (f"sqlite:///{path}", URL.create("sqlite", database=str(path))):
+        with EcephysProjectLimsApi(named, ArtifactClient()) as api:
+            assert api.get_sessions().index.tolist() == [session]
+            with pytest.raises(BeyondSnapshotError):
+                api.get_sessions(session_ids=[other])
+    assert snapshot.snapshot_at(small.url) is None
+    assert snapshot.snapshot_at(path) == path
+    assert snapshot.snapshot_at("postgresql://nowhere/lims2") is None
+
+
+def test_its_files_are_found_from_any_folder(
+    with_files: tuple[Path, ArtifactClient],
+    served: tuple[str, SyntheticLims, ArtifactServer],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(with_files[0].parent)
+    with EcephysProjectLimsApi.from_snapshot(with_files[0].name) as offline:
+        monkeypatch.chdir("/")
+        assert b"".join(offline.get_session_data(served[1].session_ids[0]))
+
+
 def test_a_table_says_which_snapshot_it_is_of(small: Lims) -> None:
     path = small.snapshot("whole")
     with EcephysProjectLimsApi.from_snapshot(path) as offline:
@@ -163,7 +189,7 @@ def test_a_long_verification_shows_a_bar_unless_it_is_switched_off(
     path = small.snapshot("whole")
     snapshot.verify(path)
     assert capfd.readouterr().err == ""  # it is none that takes a second
-    monkeypatch.setattr("ecephys_dal.snapshot.verifying._PATIENCE", 0.0)
+    monkeypatch.setattr("ecephys_dal.snapshot.verifying.PATIENCE", 0.0)
     assert snapshot.verify(path, progress=progress).ok
     assert ("table/s" in capfd.readouterr().err) == progress
 
