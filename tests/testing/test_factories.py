@@ -55,7 +55,7 @@ def test_the_values_are_always_the_same(db, factory):
 
 def test_ids_are_those_of_one_sequence(db):
     with using(db, first_id=700):
-        records = [factories.GenderFactory(), factories.AgeFactory(), factories.UserFactory()]
+        records = [factories.GenderFactory(), factories.UserFactory(), factories.GenderFactory()]
     assert [record.id for record in records] == [700, 701, 702]
 
 
