@@ -6,13 +6,14 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ecephys_dal.artifacts.digests import Digests
+from ecephys_dal.artifacts.formats import MalformedError
 from ecephys_dal.artifacts.refusals import corrupt
-from ecephys_dal.artifacts.verify import MalformedError, looks_like_html, needed_bytes
+from ecephys_dal.artifacts.verify import looks_like_html, needed_bytes
 
 if TYPE_CHECKING:
     from ecephys_dal.artifacts.fields import AnnouncedDigest
+    from ecephys_dal.artifacts.formats import FileFormat, ReadAt
     from ecephys_dal.artifacts.locate import Artifact
-    from ecephys_dal.artifacts.verify import FileFormat, ReadAt
 
 __all__ = ["SIZE_IN_LIMS", "Inspection"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ecephys_dal.artifacts.verify import FileFormat
+from ecephys_dal.artifacts.formats import FileFormat
 from ecephys_dal.errors import NotExactlyOneError
 from ecephys_dal.models import Stimulus
 

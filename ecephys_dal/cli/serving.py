@@ -63,7 +63,7 @@ def demo(invocation: Invocation, *, folder: Path | None, sessions: int) -> None:
             create_synthetic_lims,
         )
     except ImportError as error:
-        raise ConfigurationError(f"there is no demo yet: {error}") from error
+        raise ConfigurationError(f"the demo can't be built: {error}") from error
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # kill tidies up as Ctrl-C does
     if folder is not None and (folder / "lims.db").exists():
         raise ConfigurationError(

@@ -57,8 +57,6 @@ def dask_frame(
 
     Parameters
     ----------
-    repository : Repository
-        Of a `Database` or a URL.
     spec : Filter, optional
         Records to keep; all visible ones without it.
     npartitions : int

@@ -1,11 +1,14 @@
 """A part of LIMS in one file, which answers as LIMS does, without a network.
 
-`create` makes one: `reach` says which records of the public tables a filter keeps, `closure` what
-those lead to, `planning` notes it, `part` copies it from `source`. `coverage` knows what a snapshot
-can answer for, `opening` opens it, `files` fetches and serves what is beside it, `storing` gives
-what is written its name only when it is whole. `description`,
-`verifying` (with `digests`) and `comparing` tell of it, `exporting` writes tables for other tools.
+`create` makes one of what a filter reaches, and `fetch` gets its files beside it.
+`EcephysProjectLimsApi.from_snapshot` answers from it, and so do the repositories, given a
+`SnapshotDatabase`. `info` tells what it holds, `verify` whether it is as it was written, and `diff`
+how two of them differ. `export` writes the public tables for other tools.
 """
+
+# Of the modules, `reach` says which records of the public tables a filter keeps, `closure` what
+# those lead to, `planning` notes it, and `part` copies it from `source`. `coverage` knows what a
+# snapshot can answer for, and `storing` gives what is written its name only when it is whole.
 
 import lazy_loader
 

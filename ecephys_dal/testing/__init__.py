@@ -3,7 +3,9 @@
 try:
     import factory as _factory  # noqa: F401
 except ModuleNotFoundError as error:
-    raise ImportError("ecephys_dal.testing needs its extra: pip install '.[testing]'") from error
+    raise ImportError(
+        f"ecephys_dal.testing needs an extra: install ecephys_dal[testing] ({error})"
+    ) from error
 
 from ecephys_dal.testing.binding import IdSequence, using
 from ecephys_dal.testing.content import natural_movie, natural_scene, probe_lfp_nwb, session_nwb

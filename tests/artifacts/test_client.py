@@ -20,7 +20,7 @@ from ecephys_dal import (
     ArtifactSettings,
     ArtifactTransferError,
 )
-from ecephys_dal.artifacts.verify import FileFormat
+from ecephys_dal.artifacts.formats import FileFormat
 from tests.artifacts.conftest import NWB, ROUTE, ScriptedServer, answer, visible
 
 HTML = b"<html><body>Please log in</body></html>"

@@ -19,12 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ecephys_dal.artifacts.verify import (
-    FileFormat,
-    MalformedError,
-    looks_like_html,
-    needed_bytes,
-)
+from ecephys_dal.artifacts.formats import FileFormat, MalformedError
+from ecephys_dal.artifacts.verify import looks_like_html, needed_bytes
 from ecephys_dal.testing.content import natural_movie, natural_scene, probe_lfp_nwb, session_nwb
 
 HDF5, NPY, TIFF = FileFormat.HDF5, FileFormat.NPY, FileFormat.TIFF
@@ -259,7 +255,8 @@ def test_no_header_kills_a_thread_of_small_stack() -> None:
     """As threads have on some systems: Python's parser can overrun it."""
     program = r"""
 import struct, threading
-from ecephys_dal.artifacts.verify import FileFormat, MalformedError, needed_bytes
+from ecephys_dal.artifacts.formats import FileFormat, MalformedError
+from ecephys_dal.artifacts.verify import needed_bytes
 
 def read(text):
     content = b"\x93NUMPY\x01\0" + struct.pack("<H", len(text)) + text.encode()

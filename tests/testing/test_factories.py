@@ -28,7 +28,6 @@ def columns(record):
 def test_every_model_has_one_factory():
     made = sorted(factory._meta.model.__name__ for factory in FACTORIES)
     assert made == sorted(mapper.class_.__name__ for mapper in models.Base.registry.mappers)
-    assert len(made) == 23
 
 
 @pytest.mark.parametrize("factory", FACTORIES, ids=lambda factory: factory.__name__)
@@ -56,7 +55,7 @@ def test_the_values_are_always_the_same(db, factory):
 
 def test_ids_are_those_of_one_sequence(db):
     with using(db, first_id=700):
-        records = [factories.GenderFactory(), factories.AgeFactory(), factories.UserFactory()]
+        records = [factories.GenderFactory(), factories.UserFactory(), factories.GenderFactory()]
     assert [record.id for record in records] == [700, 701, 702]
 
 
