@@ -21,6 +21,7 @@ from ecephys_dal.cli.web import (
     client_for,
     parallel_option,
     tell,
+    told_once,
 )
 from ecephys_dal.errors import NotExactlyOneError
 from ecephys_dal.facade import EcephysProjectLimsApi
@@ -90,7 +91,7 @@ def _command(name: str) -> click.Command:
         if dry_run:
             _list(found)
         else:
-            with client:
+            with client, told_once():
                 n_missing += tell(client.download_many(list(found), output_dir, refresh=refresh))
         return Exit.DONE if found and not n_missing else Exit.NOTHING
 

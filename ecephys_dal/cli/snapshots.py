@@ -15,7 +15,7 @@ from ecephys_dal.cli.exits import GOES_ON, Exit
 from ecephys_dal.cli.invocation import Invocation, common_options
 from ecephys_dal.cli.reach import reach_of, reach_options
 from ecephys_dal.cli.tables import TABLES
-from ecephys_dal.cli.web import LIMS_APP, app_options, parallel_option, settings_of, tell
+from ecephys_dal.cli.web import LIMS_APP, app_options, parallel_option, settings_of, tell, told_once
 from ecephys_dal.snapshot.exporting import FORMATS
 from ecephys_dal.snapshot.files import KINDS
 
@@ -75,7 +75,7 @@ def fetch(
     """Fetch the files of the snapshot FILE into FILE.artifacts; those that are there stay."""
     invocation.goes_on = GOES_ON
     settings = settings_of(app, mounts, max_parallel=parallel, progress=invocation.progress)
-    with ArtifactClient(settings) as client:
+    with ArtifactClient(settings) as client, told_once():
         reports = snapshots.fetch(file, client, kinds=kinds)
     n_missing = tell(reports)
     return Exit.DONE if reports and not n_missing else Exit.NOTHING

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from ecephys_dal.artifacts import ArtifactClient, ArtifactSettings, DownloadReport
     from ecephys_dal.database import Database
@@ -24,6 +25,7 @@ __all__ = [
     "parallel_option",
     "settings_of",
     "tell",
+    "told_once",
 ]
 
 APP_VARIABLE = "ECEPHYS_DAL_APP"
@@ -77,8 +79,6 @@ def settings_of(app: str, mounts: str | None, **more: Any) -> ArtifactSettings:
     """Return the settings that these options mean."""
     from ecephys_dal.artifacts import ArtifactSettings  # noqa: PLC0415 - requests takes its time
 
-    # Failures are told by `tell`; what the library logs of them would say it once more.
-    logging.getLogger("ecephys_dal").addHandler(logging.NullHandler())
     scheme, separator, host = app.rpartition("://")
     return ArtifactSettings(
         scheme=scheme if separator else "http",
@@ -102,6 +102,17 @@ def client_for(database: Database, app: str, mounts: str | None, **more: Any) ->
     if isinstance(database, SnapshotDatabase) and source is not ParameterSource.COMMANDLINE:
         return SnapshotFiles(folder_of(database.path), settings)
     return ArtifactClient(settings)
+
+
+@contextmanager
+def told_once() -> Iterator[None]:
+    """Keep what the library logs of failures off stderr, because `tell` tells of them."""
+    logger, handler = logging.getLogger("ecephys_dal"), logging.NullHandler()
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def tell(reports: Iterable[DownloadReport]) -> int:
