@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import sys
 import tempfile
 import warnings
@@ -17,6 +18,9 @@ from uuid import uuid4
 # As if the arrow extra were not installed; before pandas looks for it.
 if os.environ.get("ECEPHYS_DAL_TEST_WITHOUT_ARROW"):
     sys.modules.update(dict.fromkeys(("adbc_driver_postgresql", "duckdb", "pyarrow")))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for what runs behind it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import hypothesis
 import pytest
@@ -34,9 +38,6 @@ hypothesis.settings.load_profile("ecephys_dal")
 BACKENDS = ("sqlite", "postgresql")
 # The bulk route to PostgreSQL, where the arrow extra is installed, and the route that needs none.
 ROUTES = (*BACKENDS, "postgresql, by rows")
-# The published tables are not ours to hand on, so they stand outside of the repository.
-BESIDE = Path(__file__).parents[2] / "shared/data/visual_coding_neuropixels"
-RELEASE = Path(os.environ.get("ECEPHYS_DAL_RELEASE", BESIDE))
 FreshUrl = Callable[[str], str]
 MADE: list[str] = []  # the databases that a named server must lose again
 VERSIONS = pytest.StashKey[list[str]]()
@@ -91,11 +92,19 @@ def _noted(pytestconfig: pytest.Config, url: str, origin: str) -> str:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    for version in config.stash.get(VERSIONS, []):
+    for version in sorted(set(config.stash.get(VERSIONS, []))):
         terminalreporter.write_line(f"ran on {version}")
 
 
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist's
+def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - the hook's arguments
+    versions = getattr(node, "workeroutput", {}).get("versions", [])
+    node.config.stash.setdefault(VERSIONS, []).extend(versions)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):  # a worker of pytest-xdist
+        session.config.workeroutput["versions"] = session.config.stash.get(VERSIONS, [])
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("ECEPHYS_DAL_NO_SKIPS") and reporter and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -122,17 +131,6 @@ def _administer(server: str, statement: str) -> None:
         engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(text(statement))
-
-
-@pytest.fixture(scope="session")
-def release_folder() -> Path:
-    """The published tables of the Visual Coding release."""
-    if not RELEASE.is_dir():
-        pytest.skip(
-            "the published sessions.csv and probes.csv of the Visual Coding release are not part of"
-            f" this package, and not in {RELEASE}; name their folder by ECEPHYS_DAL_RELEASE"
-        )
-    return RELEASE
 
 
 @pytest.fixture(scope="session")

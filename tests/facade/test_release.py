@@ -1,4 +1,4 @@
-"""The published tables of the Visual Coding release, put into the LIMS schema, come back equal."""
+"""Tables as they are published, put into the LIMS schema, come back equal."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ from ecephys_dal.migrations import upgrade
 from ecephys_dal.models import EcephysProbe, EcephysSession
 from ecephys_dal.testing import load_release
 from tests.conftest import BACKENDS, FreshUrl
+from tests.published import SOURCES, published_folder
+
+
+@pytest.fixture(scope="module", params=SOURCES)
+def release_folder(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    return published_folder(request.param, tmp_path_factory.mktemp("published"))
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -55,7 +63,6 @@ def test_sessions_and_probes_equal_the_published_ones(
     api: EcephysProjectLimsApi, published: dict[str, pd.DataFrame], day: str | None
 ) -> None:
     sessions, probes = api.get_sessions(published_at=day), api.get_probes(published_at=day)
-    assert (len(sessions), len(probes)) == (58, 332)
     assert_every_cell_equal(sessions, published["sessions"])
     assert_every_cell_equal(probes, published["probes"])
 
@@ -63,7 +70,7 @@ def test_sessions_and_probes_equal_the_published_ones(
 def test_the_comparison_can_fail(published: dict[str, pd.DataFrame]) -> None:
     theirs = published["probes"]
     for spoilt in (
-        theirs.assign(phase=theirs["phase"].where(theirs.index != theirs.index[7], "PXI")),
+        theirs.assign(phase=theirs["phase"].where(theirs.index != theirs.index[1], "PXI")),
         theirs.assign(lfp_temporal_subsampling_factor=2.0),
         theirs.iloc[:-1],
         theirs.drop(columns="name"),
@@ -88,13 +95,11 @@ def test_partial_questions_give_the_matching_rows(
             api.get_probes(session_ids=[session_id]),
             probes[probes["ecephys_session_id"] == session_id],
         )
-    some = probes.index[::7]
+    some = probes.index[::3]
     assert_every_cell_equal(api.get_probes(probe_ids=some), probes.loc[some])
-    both = api.get_probes(probe_ids=some, session_ids=sessions.index[:20])
+    both = api.get_probes(probe_ids=some, session_ids=sessions.index[:2])
     expected = probes.loc[some]
-    assert_every_cell_equal(
-        both, expected[expected["ecephys_session_id"].isin(sessions.index[:20])]
-    )
+    assert_every_cell_equal(both, expected[expected["ecephys_session_id"].isin(sessions.index[:2])])
 
 
 def test_a_join_of_ones_own_gives_the_published_probe_counts(
@@ -108,4 +113,4 @@ def test_a_join_of_ones_own_gives_the_published_probe_counts(
     with api.postgres_engine.session() as db:
         counts = {row.id: row.probes for row in db.execute(query)}
     assert counts == published["session_table_processed"]["probe_count"].to_dict()
-    assert sum(counts.values()) == ProbeRepository(api.postgres_engine).count() == 332
+    assert sum(counts.values()) == ProbeRepository(api.postgres_engine).count()

@@ -17,7 +17,10 @@ from ecephys_dal.models import (
 )
 from ecephys_dal.testing import factories
 
-OWNERS = [m.class_ for m in Base.registry.mappers if issubclass(m.class_, Attachable)]
+OWNERS = sorted(
+    (m.class_ for m in Base.registry.mappers if issubclass(m.class_, Attachable)),
+    key=lambda model: model.__name__,
+)
 
 
 def owner_of(model: type[Base]) -> Base:
