@@ -6,13 +6,21 @@ VENV := .venv
 ORACLE := .venv-allensdk
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test check docs interop faults test-oldest test-without-arrow bench bench-tables bench-downloads clean
+# Tests run on all cores; which worker takes which, and in what order, changes nothing.
+PARALLEL := -n auto --dist worksteal
+QUICK := $(PARALLEL) -m "not slow"
+
+.PHONY: demo test test-all check docs interop faults test-oldest test-without-arrow bench bench-tables bench-downloads clean
 
 demo: $(VENV)/demo.stamp
 	$(RUN) -m ecephys_dal.cli.demo
 
+# What a newcomer and every commit need. The rest takes longer, and says nothing new of most changes.
 test: $(VENV)/dev.stamp
-	$(RUN) -m pytest $(PYTEST_ARGS)
+	$(RUN) -m pytest $(QUICK) $(PYTEST_ARGS)
+
+test-all: $(VENV)/dev.stamp
+	$(RUN) -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 check: $(VENV)/dev.stamp
 	$(VENV)/bin/ruff format --check .
@@ -45,15 +53,15 @@ bench-tables: $(VENV)/dev.stamp $(ORACLE)/stamp
 bench-downloads: $(ORACLE)/stamp
 	$(ORACLE)/bin/python -m benchmarks.downloads --report benchmarks/downloads.md $(BENCH_ARGS)
 
-# The same tests on the oldest pandas and NumPy that are supported, the ones that AllenSDK pins,
+# The tests of `make test` on the oldest pandas and NumPy that are supported, the ones that AllenSDK pins,
 # with a pyarrow and an hdmf of their time, and SQLAlchemy 2.0. Dask needs newer ones; the wheel gets its own.
 test-oldest: $(ORACLE)/stamp
-	$(ORACLE)/bin/python -m pytest --ignore tests/repositories/test_dask.py --ignore tests/test_wheel.py $(PYTEST_ARGS)
+	$(ORACLE)/bin/python -m pytest $(QUICK) --ignore tests/repositories/test_dask.py $(PYTEST_ARGS)
 
 # What every repository promises, and the answers of AllenSDK's class, without the arrow extra.
 test-without-arrow: $(VENV)/dev.stamp $(ORACLE)/stamp
 	ECEPHYS_DAL_TEST_WITHOUT_ARROW=1 ECEPHYS_DAL_NO_SKIPS= \
-		$(RUN) -m pytest tests/frames tests/repositories tests/facade $(PYTEST_ARGS)
+		$(RUN) -m pytest $(QUICK) tests/frames tests/repositories tests/facade $(PYTEST_ARGS)
 	ECEPHYS_DAL_TEST_WITHOUT_ARROW=1 $(ORACLE)/bin/python -m pytest tests/interop/test_tables.py \
 		tests/interop/test_departures.py --override-ini addopts=-ra $(PYTEST_ARGS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -33,6 +34,7 @@ from ecephys_dal.testing import SyntheticLims, build_synthetic_lims, using
 from tests.logins import Login, demanding_server
 
 hypothesis.settings.register_profile("ecephys_dal", deadline=None)  # machines are noisy
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
 hypothesis.settings.load_profile("ecephys_dal")
 
 BACKENDS = ("sqlite", "postgresql")
@@ -40,7 +42,7 @@ BACKENDS = ("sqlite", "postgresql")
 ROUTES = (*BACKENDS, "postgresql, by rows")
 FreshUrl = Callable[[str], str]
 MADE: list[str] = []  # the databases that a named server must lose again
-VERSIONS = pytest.StashKey[list[str]]()
+NOTES = pytest.StashKey[list[str]]()  # for the end of the run
 
 
 @pytest.fixture(scope="session")
@@ -85,26 +87,55 @@ def _noted(pytestconfig: pytest.Config, url: str, origin: str) -> str:
     url = make_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
     with Database(url) as server, server.connection() as connection:
         version = connection.execute(text("show server_version")).scalar_one()
-    pytestconfig.stash.setdefault(VERSIONS, []).append(f"PostgreSQL {version} ({origin})")
+    pytestconfig.stash.setdefault(NOTES, []).append(f"ran on PostgreSQL {version} ({origin})")
     return url
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.markexpr == "not slow":
+        hypothesis.settings.load_profile("quick")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks the server, so that on another one only that needs to be repeated."""
+    for item in items:
+        asked = {"fresh_url", "postgres_url"} & set(getattr(item, "fixturenames", ()))
+        parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
+        if asked and not any(isinstance(one, str) and one == "sqlite" for one in parameters):
+            item.add_marker(pytest.mark.postgresql)
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    for version in sorted(set(config.stash.get(VERSIONS, []))):
-        terminalreporter.write_line(f"ran on {version}")
+    """Show what ran, where the time went, and on what."""
+    areas: dict[str, list[float]] = {}
+    for report in terminalreporter.stats.get("passed", []):
+        path = Path(report.nodeid.partition("::")[0])
+        area = path.parts[1] if len(path.parts) > 2 else path.name
+        areas.setdefault(area, []).append(report.duration)
+    for area, seconds in sorted(areas.items(), key=lambda item: -sum(item[1])):
+        terminalreporter.write_line(f"{area:28} {len(seconds):5} passed {sum(seconds):6.1f} s")
+    for line in sorted(set(config.stash.get(NOTES, []))):
+        terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist's
-def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - the hook's arguments
-    versions = getattr(node, "workeroutput", {}).get("versions", [])
-    node.config.stash.setdefault(VERSIONS, []).extend(versions)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    notes = getattr(node, "workeroutput", {}).get("notes", [])
+    node.config.stash.setdefault(NOTES, []).extend(notes)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if hasattr(session.config, "workeroutput"):  # a worker of pytest-xdist
-        session.config.workeroutput["versions"] = session.config.stash.get(VERSIONS, [])
+    notes = session.config.stash.setdefault(NOTES, [])
+    if session.testscollected:
+        megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (
+            2**20 if sys.platform == "darwin" else 2**10
+        )
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "the process")
+        notes.append(f"most memory of {worker}: {megabytes:,} MB")
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["notes"] = notes
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("ECEPHYS_DAL_NO_SKIPS") and reporter and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -163,17 +194,31 @@ def filled(fresh_url: FreshUrl) -> Callable[[str], tuple[str, SyntheticLims]]:
     return fill
 
 
-@pytest.fixture(scope="session", params=ROUTES)
-def synthetic(
-    request: pytest.FixtureRequest, filled: Callable[[str], tuple[str, SyntheticLims]]
+def _read(
+    route: str, filled: Callable[[str], tuple[str, SyntheticLims]]
 ) -> Iterator[SyntheticLims]:
-    """A small synthetic LIMS, by each route in turn, opened for reading."""
-    backend, _, rows = request.param.partition(", ")
+    backend, _, rows = route.partition(", ")
     url, lims = filled(backend)
     with opened(url, by_rows=bool(rows)) as database:
         lims = dataclasses.replace(lims)
         lims.database = database
         yield lims
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def synthetic(
+    request: pytest.FixtureRequest, filled: Callable[[str], tuple[str, SyntheticLims]]
+) -> Iterator[SyntheticLims]:
+    """A small synthetic LIMS on each database in turn, opened for reading."""
+    yield from _read(request.param, filled)
+
+
+@pytest.fixture(scope="session", params=ROUTES)
+def by_each_route(
+    request: pytest.FixtureRequest, filled: Callable[[str], tuple[str, SyntheticLims]]
+) -> Iterator[SyntheticLims]:
+    """A small synthetic LIMS whose tables come by each route in turn, opened for reading."""
+    yield from _read(request.param, filled)
 
 
 def opened(url: str, *, by_rows: bool = False) -> Database:

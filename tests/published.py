@@ -29,8 +29,8 @@ id,air_channel_index,ecephys_session_id,lfp_sampling_rate,lfp_temporal_subsampli
 """,
     "session_table_processed": """\
 id,published_at,specimen_id,session_type,age_in_days,sex,full_genotype,unit_count,channel_count,probe_count,ecephys_structure_acronyms
-715000001,2019-10-03T00:00:00Z,699000001,brain_observatory_1.1,118.0,M,Sst-IRES-Cre/wt;Ai32(RCL-ChR2(H134R)_EYFP)/wt,884,2219,2,"['CA1' nan
- 'VISp']"
+715000001,2019-10-03T00:00:00Z,699000001,brain_observatory_1.1,118.0,M,Sst-IRES-Cre/wt,884,2219,2,"['CA1'
+ nan]"
 719000002,2019-10-03T00:00:00Z,703000002,functional_connectivity,122.0,F,wt,755,2214,2,['TH']
 721000003,2019-10-03T00:00:00Z,707000003,brain_observatory_1.1,93.5,M,wt,444,373,1,['grey']
 """,

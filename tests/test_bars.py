@@ -251,15 +251,15 @@ def test_rows_are_counted_as_they_come(quick_bars, capfd):
     assert list(dict.fromkeys(told[2:])) == ["300", "800"]
 
 
-def test_a_read_that_nobody_watches_starts_no_thread(synthetic: SyntheticLims, monkeypatch):
+def test_a_read_that_nobody_watches_starts_no_thread(by_each_route: SyntheticLims, monkeypatch):
     def start(_: object) -> None:
         raise AssertionError("a thread was started")
 
     monkeypatch.setattr(bars.ReadingBar, "start", start)
-    UnitRepository(synthetic.database).frame()
+    UnitRepository(by_each_route.database).frame()
     monkeypatch.setattr(bars, "_is_watched", lambda: True)
     with pytest.raises(AssertionError, match="a thread was started"):
-        UnitRepository(synthetic.database).frame()
+        UnitRepository(by_each_route.database).frame()
 
 
 def test_downloads_show_theirs_without_a_word_on_widgets():

@@ -17,7 +17,10 @@ from tests.cli.shell import environment
 ROOT = Path(__file__).parents[1]
 TABLES = ("sessions", "probes", "channels", "units", "metrics")
 
-pytestmark = pytest.mark.timeout(900)  # the packages that it needs may have to be fetched
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),  # the packages that it needs may have to be fetched
+]
 
 
 @pytest.fixture(scope="module")

@@ -61,6 +61,7 @@ def sending(start: bytes, *, drip: bool) -> Iterator[str]:
         listening.shutdown(socket.SHUT_RDWR)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", DRIPPING)
 def test_a_server_that_drips_is_given_up(where: str, tmp_path: Path) -> None:
     with sending(DRIPPING[where], drip=True) as host:

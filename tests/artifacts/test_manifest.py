@@ -121,6 +121,7 @@ sys.exit(any(os.waitpid(child, 0)[1] for child in writers))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no forks there")
 def test_several_processes_append_at_once_and_no_record_is_lost(tmp_path: Path) -> None:
     subprocess.run(  # noqa: S603 - our own program

@@ -74,7 +74,7 @@ def test_it_reads_as_a_file_in_memory_does(
     server.script = [ranged(BIG[:9876])]
     with client.open_artifact(ROUTE) as file:
 
-        @settings(deadline=None, max_examples=25)
+        @settings(deadline=None, max_examples=settings.default.max_examples // 4)
         @given(OPERATIONS)
         def compare(operations: list[tuple[str, int]]) -> None:
             plain = io.BytesIO(BIG[:9876])

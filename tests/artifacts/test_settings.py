@@ -354,6 +354,7 @@ def drip(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(NWB[at : at + 31])
 
 
+@pytest.mark.slow
 def test_a_transfer_below_the_floor_of_speed_is_given_up(server: ScriptedServer) -> None:
     server.script = [drip]
     settings = replace(server.settings, read_timeout=0.25, attempts=2)

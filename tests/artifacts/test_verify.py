@@ -356,6 +356,7 @@ def test_directories_in_a_circle_end() -> None:
     assert needed(TIFF, two) == 8 + 18 + 18
 
 
+@pytest.mark.slow
 def test_more_directories_than_any_movie_has_end() -> None:
     links = range(8, 8 + 18 * 2**17, 18)
     content = b"II*\0" + struct.pack("<I", 8)
@@ -376,6 +377,7 @@ def test_directories_that_share_a_huge_table_end() -> None:
     assert needed(TIFF, content) is not None
 
 
+@pytest.mark.slow
 def test_directories_that_name_each_other_are_not_piled_up() -> None:
     """Each of many directories names a hundred of the others, again and again."""
     n, names = 2**10, 256
@@ -456,7 +458,7 @@ def test_garbage_after_the_magic_is_survived(
     assert_documented(file_format, magics[magic % len(magics)] + garbage)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings.default.max_examples, deadline=None)
 @given(st.sampled_from(sorted(STARTS)), st.data())
 def test_damage_to_a_header_is_survived(name: str, data: st.DataObject) -> None:
     file_format, start = STARTS[name]

@@ -12,6 +12,8 @@ from benchmarks.tables.workers import Workers
 from ecephys_dal import UnitRepository
 from ecephys_dal.testing import create_synthetic_lims
 
+pytestmark = pytest.mark.slow  # they start the processes of a benchmark
+
 
 @pytest.fixture(scope="module")
 def lims(fresh_url):

@@ -363,8 +363,15 @@ INDEXES = [
     ),
 ]  # fmt: skip
 CASES = [
-    pytest.param(backend, damage, id=f"{backend}: {damage.name}")
-    for damage in (*LAYOUT, *ROWS, *INDEXES)
+    pytest.param(
+        backend,
+        damage,
+        id=f"{backend}: {damage.name}",
+        marks=[pytest.mark.slow]
+        if backend != damage.backends[number % len(damage.backends)]
+        else [],
+    )
+    for number, damage in enumerate((*LAYOUT, *ROWS, *INDEXES))
     for backend in damage.backends
 ]
 

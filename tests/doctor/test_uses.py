@@ -102,6 +102,7 @@ def works(api, name):
     return True
 
 
+@pytest.mark.slow
 def test_a_method_is_said_to_need_a_column_if_and_only_if_it_fails_without_it(copied):
     url, said, failed = copied("postgresql", []), {}, {}
     engine = create_engine(url)

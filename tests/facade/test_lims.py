@@ -67,8 +67,8 @@ class Recorder:
 
 
 @pytest.fixture
-def api(synthetic: SyntheticLims) -> EcephysProjectLimsApi:
-    return EcephysProjectLimsApi(synthetic.database, Recorder())
+def api(by_each_route: SyntheticLims) -> EcephysProjectLimsApi:
+    return EcephysProjectLimsApi(by_each_route.database, Recorder())
 
 
 @pytest.mark.parametrize("method", COLUMNS)
@@ -122,9 +122,9 @@ def test_arguments_of_the_wrong_kind_are_named(api: EcephysProjectLimsApi) -> No
 
 
 def test_files_are_asked_for_by_their_record(
-    api: EcephysProjectLimsApi, synthetic: SyntheticLims
+    api: EcephysProjectLimsApi, by_each_route: SyntheticLims
 ) -> None:
-    session_id, probe_id = synthetic.session_ids[0], synthetic.probe_ids[0]
+    session_id, probe_id = by_each_route.session_ids[0], by_each_route.probe_ids[0]
     for stream in (
         api.get_session_data(session_id),
         api.get_probe_lfp_data(probe_id),
@@ -148,10 +148,10 @@ def test_no_file_is_an_error_that_says_so(api: EcephysProjectLimsApi, method: st
 
 
 def test_two_files_are_an_error_that_lists_both(
-    api: EcephysProjectLimsApi, synthetic: SyntheticLims
+    api: EcephysProjectLimsApi, by_each_route: SyntheticLims
 ) -> None:
     with pytest.raises(NotExactlyOneError, match=r"found 2: WellKnownFile\(id=\d+, path='/") as err:
-        api.get_session_data(synthetic.awkward["session_two_nwb_files"])
+        api.get_session_data(by_each_route.awkward["session_two_nwb_files"])
     assert len(err.value.found) == 2
 
 
@@ -223,10 +223,10 @@ def test_default_takes_credentials_and_settings() -> None:
         EcephysProjectLimsApi.default(theirs, {"asynchronous": True})
 
 
-def test_a_database_engine_or_url_will_do(synthetic: SyntheticLims) -> None:
-    url = synthetic.database.url
+def test_a_database_engine_or_url_will_do(by_each_route: SyntheticLims) -> None:
+    url = by_each_route.database.url
     engine = create_engine(url)
-    expected = EcephysProjectLimsApi(synthetic.database, Recorder()).get_probes()
+    expected = EcephysProjectLimsApi(by_each_route.database, Recorder()).get_probes()
     for database in (engine, url, url.render_as_string(hide_password=False), Database(url)):
         with EcephysProjectLimsApi(database, Recorder()) as api:
             pd.testing.assert_frame_equal(api.get_probes(), expected)
@@ -237,8 +237,8 @@ def test_a_database_engine_or_url_will_do(synthetic: SyntheticLims) -> None:
         EcephysProjectLimsApi(url, object())  # type: ignore[arg-type]
 
 
-def test_with_closes_the_connections(synthetic: SyntheticLims) -> None:
-    database = Database(synthetic.database.url)
+def test_with_closes_the_connections(by_each_route: SyntheticLims) -> None:
+    database = Database(by_each_route.database.url)
     with EcephysProjectLimsApi(database, ArtifactClient()) as api:
         api.get_probes()
         pool = database.engine.pool
@@ -246,17 +246,17 @@ def test_with_closes_the_connections(synthetic: SyntheticLims) -> None:
     assert pool.checkedin() == 0  # type: ignore[attr-defined]
 
 
-def test_with_closes_the_app_engine_if_it_can_be_closed(synthetic: SyntheticLims) -> None:
+def test_with_closes_the_app_engine_if_it_can_be_closed(by_each_route: SyntheticLims) -> None:
     class Closing(Recorder):
         closed = False
 
         def close(self) -> None:
             self.closed = True
 
-    with EcephysProjectLimsApi(synthetic.database.url, Closing()) as api:
+    with EcephysProjectLimsApi(by_each_route.database.url, Closing()) as api:
         assert not api.app_engine.closed
     assert api.app_engine.closed
-    with EcephysProjectLimsApi(synthetic.database.url, Recorder()) as api:
+    with EcephysProjectLimsApi(by_each_route.database.url, Recorder()) as api:
         assert api.get_sessions([]).empty
 
 
@@ -268,8 +268,8 @@ def test_the_password_is_not_shown(environment: pytest.MonkeyPatch) -> None:
     assert "lims2" in repr(api)
 
 
-def test_a_pickle_works_in_another_process(synthetic: SyntheticLims, tmp_path: Path) -> None:
-    api = EcephysProjectLimsApi(synthetic.database, ArtifactClient())
+def test_a_pickle_works_in_another_process(by_each_route: SyntheticLims, tmp_path: Path) -> None:
+    api = EcephysProjectLimsApi(by_each_route.database, ArtifactClient())
     path = tmp_path / "api.pickle"
     path.write_bytes(pickle.dumps(api))
     program = (

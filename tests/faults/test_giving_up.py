@@ -188,6 +188,7 @@ def test_an_abandoned_asynchronous_stream_hangs_up(server: FaultServer, ending: 
     assert time.monotonic() - began < 2 * PROMPT
 
 
+@pytest.mark.slow
 def test_a_slow_consumer_is_not_a_slow_server() -> None:
     received = bytearray()
     with FaultServer((honest(),)) as server:

@@ -52,6 +52,7 @@ def test_a_killed_download_is_resumed(way: str, tmp_path: Path) -> None:
     assert {entry.name for entry in tmp_path.iterdir()} == {"a.nwb", MANIFEST}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", [SECOND, LONGER, replace(SECOND, etag=None)])
 def test_what_changed_after_a_kill_is_taken_whole(version: Version, tmp_path: Path) -> None:
     path = tmp_path / "a.nwb"
@@ -64,6 +65,7 @@ def test_what_changed_after_a_kill_is_taken_whole(version: Version, tmp_path: Pa
     assert {entry.name for entry in tmp_path.iterdir()} == {"a.nwb", MANIFEST}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", FILES)
 def test_without_a_validator_a_killed_download_begins_anew(way: str, tmp_path: Path) -> None:
     path = tmp_path / "a.nwb"
@@ -90,6 +92,7 @@ def _check_litter(folder: Path) -> None:
     assert names == {"a.nwb", MANIFEST, ".b.nwb.1.part"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage", ["shorter", "power loss", "no note", "half a note", "an odd note"]
 )
@@ -156,6 +159,7 @@ def _races() -> list[object]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("way", "step", "tag", "no_locks"), _races())
 def test_six_processes_get_one_file_though_some_are_killed(
     way: str, step: Step, tag: str, no_locks: bool, tmp_path: Path
@@ -168,6 +172,7 @@ def test_six_processes_get_one_file_though_some_are_killed(
         assert seen["names"] == {"a.nwb", MANIFEST}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("no_locks", [False, True], ids=["locks", "no locks"])
 @pytest.mark.parametrize("tagged", [False, True], ids=["no ETag", "ETag"])
 def test_processes_that_are_given_different_versions_never_mix_them(
@@ -267,6 +272,7 @@ def test_ctrl_c_ends_at_once_and_is_not_tried_again(way: str, tmp_path: Path) ->
         assert any(name.endswith(".part") for name in seen["names"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", FILES)
 def test_after_ctrl_c_a_download_is_resumed(way: str, tmp_path: Path) -> None:
     path = tmp_path / "a.nwb"

@@ -166,7 +166,7 @@ def nearly_plain(draw: st.DrawFn) -> list[Row]:
     return rows
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(rows=nearly_plain(), size=st.sampled_from([1, 2, 1000]))
 def test_whatever_the_bundles_hold_nothing_is_lost(rows: list[Row], size: int) -> None:
     assert_identical(rows, size)

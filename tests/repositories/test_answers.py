@@ -43,7 +43,9 @@ from ecephys_dal.testing import SyntheticLims
 
 Row = dict[str, Any]
 relaxed = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=settings.default.max_examples // 2,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
@@ -152,9 +154,9 @@ def _published_by(session: Row, day: dt.date) -> bool:
     return session["published_at"] is not None and session["published_at"].date() <= day
 
 
-def test_every_cell_of_a_frame_is_the_stored_one(synthetic: SyntheticLims) -> None:
-    frame = UnitRepository(synthetic.database).frame(dtype_backend="numpy_nullable")
-    stored = table(synthetic, EcephysUnit)
+def test_every_cell_of_a_frame_is_the_stored_one(by_each_route: SyntheticLims) -> None:
+    frame = UnitRepository(by_each_route.database).frame(dtype_backend="numpy_nullable")
+    stored = table(by_each_route, EcephysUnit)
     assert len(frame) > 100
     for unit_id, row in zip(frame.index, frame.to_dict("records"), strict=True):
         for name, value in row.items():
@@ -162,14 +164,14 @@ def test_every_cell_of_a_frame_is_the_stored_one(synthetic: SyntheticLims) -> No
             assert value == original or (pd.isna(value) and original is None), (unit_id, name)
 
 
-def test_sessions_say_whether_a_current_run_has_an_nwb_file(synthetic: SyntheticLims) -> None:
-    frame = SessionRepository(synthetic.database).frame()
+def test_sessions_say_whether_a_current_run_has_an_nwb_file(by_each_route: SyntheticLims) -> None:
+    frame = SessionRepository(by_each_route.database).frame()
     assert set(frame["has_nwb"]) == {True, False}
     assert not frame.index.duplicated().any()
     wild = frame["genotype"] == "wt"
     assert wild.any()
     assert not wild.all()
-    specimens = table(synthetic, Specimen)
+    specimens = table(by_each_route, Specimen)
     assert set(frame["specimen_id"]) <= set(specimens)
 
 
@@ -183,27 +185,27 @@ def test_sessions_say_whether_a_current_run_has_an_nwb_file(synthetic: Synthetic
     draw=st.data(),
 )
 def test_metrics_have_the_brute_force_answer(
-    synthetic: SyntheticLims, types: list[str] | None, draw: st.DataObject
+    by_each_route: SyntheticLims, types: list[str] | None, draw: st.DataObject
 ) -> None:
-    units, runs = table(synthetic, EcephysUnit), table(synthetic, EcephysAnalysisRun)
-    sessions = table(synthetic, EcephysSession)
+    units, runs = table(by_each_route, EcephysUnit), table(by_each_route, EcephysAnalysisRun)
+    sessions = table(by_each_route, EcephysSession)
     unit_ids = draw.draw(st.none() | st.lists(st.sampled_from([*sorted(units), 0]), max_size=30))
     session_ids = draw.draw(st.none() | st.lists(st.sampled_from([*sorted(sessions), 0])))
 
     def session(unit: Row) -> Row:
-        channel = table(synthetic, EcephysChannel)[unit["ecephys_channel_id"]]
-        probe = table(synthetic, EcephysProbe)[channel["ecephys_probe_id"]]
-        return table(synthetic, EcephysSession)[probe["ecephys_session_id"]]
+        channel = table(by_each_route, EcephysChannel)[unit["ecephys_channel_id"]]
+        probe = table(by_each_route, EcephysProbe)[channel["ecephys_probe_id"]]
+        return table(by_each_route, EcephysSession)[probe["ecephys_session_id"]]
 
     expected = [
         bundle["ecephys_unit_id"]
-        for bundle in table(synthetic, EcephysUnitMetricBundle).values()
+        for bundle in table(by_each_route, EcephysUnitMetricBundle).values()
         if runs[bundle["ecephys_analysis_run_id"]]["current"]
         and (unit_ids is None or bundle["ecephys_unit_id"] in unit_ids)
         and (types is None or session(units[bundle["ecephys_unit_id"]])["stimulus_name"] in types)
         and (session_ids is None or session(units[bundle["ecephys_unit_id"]])["id"] in session_ids)
     ]
-    frame = UnitMetricRepository(synthetic.database).frame(
+    frame = UnitMetricRepository(by_each_route.database).frame(
         UnitMetricFilter(unit_ids=unit_ids, ecephys_session_ids=session_ids, session_types=types)
     )
     assert frame.index.tolist() == sorted(expected)

@@ -151,6 +151,7 @@ def test_it_is_the_frame_of_the_declared_dtypes(
     check(of(database))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype_backend", ["numpy_nullable", "pyarrow"])
 @pytest.mark.parametrize("of", [UnitRepository, UnitMetricRepository])
 def test_it_is_the_frame_of_other_dtypes(
@@ -159,6 +160,7 @@ def test_it_is_the_frame_of_other_dtypes(
     check(of(database), dtype_backend)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", [UnitRepository, UnitMetricRepository])
 def test_a_cluster_gives_the_frame(
     client: Any, database: Database, of: type[Repository[Any, Any]]
@@ -169,6 +171,7 @@ def test_a_cluster_gives_the_frame(
     pd.testing.assert_frame_equal(on(client, table), alike(repository.frame(), table))
 
 
+@pytest.mark.slow
 def test_filter_and_conditions_go_along(client: Any, database: Database) -> None:
     units = UnitRepository(database)
     spec = UnitFilter(session_ids=SessionRepository(database).ids()[:3])
@@ -223,6 +226,7 @@ def test_the_divisions_are_known_so_that_tables_join_part_by_part(database: Data
     pd.testing.assert_frame_equal(here(finer), frame)
 
 
+@pytest.mark.slow
 def test_records_that_are_added_are_in_the_next_table(
     fresh_bundles: Callable[..., Database], client: Any
 ) -> None:
@@ -257,6 +261,7 @@ def fresh_bundles(fresh_url: Callable[[str], str]) -> Iterator[Callable[..., Dat
         database.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype_backend", DTYPE_BACKENDS)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_documented_metric_that_a_part_lacks_is_missing_there(
@@ -274,6 +279,7 @@ def test_a_documented_metric_that_a_part_lacks_is_missing_there(
     assert frame.drop(columns=["fano_dg", "on_screen_rf"]).isna().all(axis=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", [{"brand_new_dg": 1.0}, {"fano_dg": "high"}, {"fano_dg": True}])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_metric_that_is_not_as_documented_is_never_lost(
@@ -303,6 +309,7 @@ def of_credentials(url: URL) -> Database:
     return Database(made.set(host=url.host, port=url.port).update_query_dict(dict(url.query)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "opened",
     [
@@ -327,6 +334,7 @@ def test_no_password_is_in_a_task_graph(filled: Filled, opened: Callable[[URL], 
         pickle.loads(pickled)  # as the scheduler does, which has no LIMS_PASSWORD
 
 
+@pytest.mark.slow
 def test_a_worker_takes_the_password_from_its_own_environment(
     client: Any, postgres: Database
 ) -> None:
@@ -342,6 +350,7 @@ def test_a_worker_takes_the_password_from_its_own_environment(
             client.run(set_password, next(iter(taken.values())))
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_in_a_worker_is_said_as_everywhere(client: Any, tmp_path: Any) -> None:
     path = tmp_path / "lims.db"
     with Database(f"sqlite:///{path}", owned=True) as owned:
@@ -399,6 +408,7 @@ def counted(database: Database) -> Iterator[list[int]]:
         watching.result()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 3])
 def test_a_cluster_has_no_more_connections_than_it_may(
     client: Any, postgres: Database, most: int
@@ -421,6 +431,7 @@ def test_threads_of_this_process_have_no_more_connections_than_they_may(
     assert max(counts) == 2
 
 
+@pytest.mark.slow
 def test_tables_of_one_database_share_their_connections(client: Any, postgres: Database) -> None:
     tables = [
         of(postgres).dask_frame(npartitions=6, where=slow(0.1), max_connections=2)
@@ -432,12 +443,14 @@ def test_tables_of_one_database_share_their_connections(client: Any, postgres: D
     assert max(counts) == 2
 
 
+@pytest.mark.slow
 def test_nothing_stays_connected(client: Any, postgres: Database) -> None:
     on(client, UnitRepository(postgres).dask_frame(npartitions=6))
     postgres.close()
     wait_until(lambda: not connected(postgres))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("victims", "most"), [(1, 4), (WORKERS, 1)])
 def test_it_survives_the_death_of_workers(
     client: Any, postgres: Database, victims: int, most: int

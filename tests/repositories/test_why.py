@@ -43,7 +43,9 @@ from ecephys_dal.testing import SyntheticLims
 from ecephys_dal.testing.factories import EcephysUnitFactory
 
 CHECKED = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=settings.default.max_examples // 6,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 NAMES = ["brain_observatory_1.1", "EcephysNwb", "EcephysProbe", "natural_movie_1", "none such"]
 DAYS = ["2019-06-12", "2019-10-03", "2020-06-11", "1999-01-01"]

@@ -61,7 +61,7 @@ def expected_of(online: Database, question: Filter, specs: list[Filter]) -> pd.D
     return None
 
 
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=settings.default.max_examples // 4, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_of_any_filter_a_snapshot_answers_as_its_source_or_not_at_all(
     small: Lims, ids: dict[str, list[int]], data: st.DataObject
