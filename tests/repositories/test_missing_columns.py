@@ -24,7 +24,7 @@ from ecephys_dal.models import Base
 from ecephys_dal.repositories import Repository
 from ecephys_dal.testing import SyntheticLims, build_synthetic_lims
 
-from ..conftest import ROUTES, FreshUrl, opened
+from ..conftest import BACKENDS, ROUTES, FreshUrl, opened
 from .test_contract import REPOSITORIES
 
 COLUMNS = {
@@ -51,7 +51,9 @@ class Lims:
                 connection.execute(text(f'ALTER TABLE {table} RENAME COLUMN "{old}" TO "{new}"'))
 
 
-@pytest.fixture(scope="module", params=ROUTES)
+@pytest.fixture(
+    scope="module", params=[*BACKENDS, pytest.param(ROUTES[-1], marks=pytest.mark.slow)]
+)
 def lims(request: pytest.FixtureRequest, fresh_url: FreshUrl) -> Iterator[Lims]:
     backend, _, rows = request.param.partition(", ")
     url = fresh_url(backend)

@@ -33,6 +33,7 @@ from ecephys_dal.testing import create_synthetic_lims, enlarge_synthetic_lims
 
 from ..conftest import opened
 
+pytestmark = pytest.mark.slow
 SESSIONS, TIMES = 10, 60  # plain sessions, of 1,700 units each
 LARGE = {
     "ecephys_channels", "ecephys_units", "ecephys_unit_metric_bundles", "well_known_files",
