@@ -86,6 +86,7 @@ def test_who_reads_nothing_makes_no_error(line, filled):
     assert (done.returncode, done.stderr) == (2 if line == "nope" else 0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "code"),
     [
@@ -237,6 +238,7 @@ def test_the_exit_codes_are_told(asked):
         assert f"\n    {code.value:<4} " in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "offered"),
     [

@@ -42,6 +42,7 @@ def test_a_second_shell_can_do_everything_that_the_demo_says(tmp_path):
         socket.create_connection((host, int(port)), timeout=5)
 
 
+@pytest.mark.slow
 def test_its_folder_stays_if_one_is_named_and_a_second_demo_does_not_spoil_it(tmp_path):
     command = [program(), "demo", "--sessions", "1", "--folder", str(tmp_path / "demo")]
     with subprocess.Popen(  # noqa: S603 - our own program

@@ -182,6 +182,7 @@ def test_files_are_fetched_beside_it_and_taken_from_there(
     assert (code, "from the web application" in shown) == (0, True)
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_goes_on(url, asked, tmp_path):
     path = tmp_path / "all.db"
     process = subprocess.Popen(  # noqa: S603 - our own program

@@ -95,6 +95,7 @@ def test_a_pipe_gets_csv(url):
     assert pd.read_csv(io.StringIO(done.stdout))["id"].tolist() == list(ids)
 
 
+@pytest.mark.slow
 def test_ids_go_from_one_command_to_the_next(url):
     line = (
         "ecephys-dal sessions --published-at 2019-10-03 --columns id"
@@ -108,6 +109,7 @@ def test_ids_go_from_one_command_to_the_next(url):
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{n_units}\n", "")
 
 
+@pytest.mark.slow
 def test_who_reads_no_further_makes_no_error(url):
     line = "ecephys-dal units --format json | head -n 2"
     done = pipe(line, database=url)

@@ -82,6 +82,7 @@ def test_parquet_is_nothing_for_a_terminal(filled):
     assert "give --output" in lines[0]
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_question_that_waits_for_the_database(filled):
     url, _ = filled("postgresql")
     engine = create_engine(url)
@@ -106,6 +107,7 @@ def test_ctrl_c_ends_a_question_that_waits_for_the_database(filled):
         engine.dispose()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_download_that_goes_on_later(folder_of_files, tmp_path):
     url, _, lims = folder_of_files
     database, folder = tmp_path / "lims.db", tmp_path / "files"
@@ -144,6 +146,7 @@ def test_ctrl_c_ends_a_download_that_goes_on_later(folder_of_files, tmp_path):
     assert file.read_bytes() == NWB
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["n", "y"])
 def test_before_a_schema_is_made_it_is_asked_on_a_terminal(answer, tmp_path):
     path = tmp_path / "own.db"

@@ -66,6 +66,7 @@ def begun(url: str, path: Path, pieces: int) -> subprocess.Popen[str]:
     return child
 
 
+@pytest.mark.slow
 def test_a_killed_one_is_never_there_by_half_and_goes_on(
     lims: Lims, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,6 +90,7 @@ def test_a_killed_one_is_never_there_by_half_and_goes_on(
     assert snapshot.verify(path).ok
 
 
+@pytest.mark.slow
 def test_another_request_begins_anew(small: Lims, tmp_path: Path) -> None:
     child = begun(small.url, tmp_path / "s.db", 5)
     child.kill()
@@ -99,6 +101,7 @@ def test_another_request_begins_anew(small: Lims, tmp_path: Path) -> None:
     assert made.filters[0]["fields"] == {"session_ids": small.ids.session_ids[:1]}
 
 
+@pytest.mark.slow
 def test_one_that_was_begun_without_hidden_rows_begins_anew(small: Lims, tmp_path: Path) -> None:
     child = begun(small.url, tmp_path / "s.db", 5)
     child.kill()
@@ -107,6 +110,7 @@ def test_one_that_was_begun_without_hidden_rows_begins_anew(small: Lims, tmp_pat
     assert made.digests == snapshot.info(small.snapshot("hidden", hidden=True)).digests
 
 
+@pytest.mark.slow
 def test_one_that_was_begun_of_another_snapshot_begins_anew(small: Lims, tmp_path: Path) -> None:
     source, path = tmp_path / "source.db", tmp_path / "s.db"
     shutil.copy(small.snapshot("whole"), source)
@@ -131,6 +135,7 @@ def test_it_has_the_indexes_of_the_schema(small: Lims) -> None:
     assert len(migrated) > 20
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_make_one_file(small: Lims, tmp_path: Path) -> None:
     child = begun(small.url, tmp_path / "s.db", 2)
     try:

@@ -41,6 +41,7 @@ def half(small: Lims, tmp_path: Path) -> Path:
     return tmp_path / "s.db.part"
 
 
+@pytest.mark.slow
 def test_half_a_snapshot_is_not_opened(small: Lims, half: Path) -> None:
     for read in (EcephysProjectLimsApi.from_snapshot, snapshot.info):
         with pytest.raises(ConfigurationError, match="not whole; ecephys_dal.snapshot.create goes"):

@@ -55,6 +55,7 @@ def copy(small: Lims, tmp_path: Path) -> Path:
     return Path(shutil.copy(small.snapshot("whole"), tmp_path / "copy.db"))
 
 
+@pytest.mark.slow
 def test_many_processes_read_at_once(small: Lims, copy: Path) -> None:
     copy.chmod(0o444)
     readers = [
@@ -126,6 +127,7 @@ def test_what_is_no_snapshot_is_refused(small: Lims, tmp_path: Path) -> None:
         EcephysProjectLimsApi.from_snapshot(tmp_path / "nothing")
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_anywhere_is_found(copy: Path) -> None:
     assert snapshot.verify(copy).ok
     content = copy.read_bytes()
