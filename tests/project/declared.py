@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
+_SURROUNDINGS = re.compile(r"GIT_|MAKE|MFLAGS$|PYTHONPATH$")
 _EXPRESSION = re.compile(r"\$\{\{ *matrix\.(\w+) *\}\}")
 
 
@@ -51,10 +53,9 @@ def python_versions() -> list[str]:
     return [one.rpartition(" ")[2] for one in found]
 
 
-def run(
-    command: list[str], folder: Path = ROOT, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run a command of the project's, and return what it printed."""
+def run(command: list[str], folder: Path = ROOT, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as from a fresh shell: outside of make, of a hook of Git's, and of the tests."""
+    kept = {name: value for name, value in os.environ.items() if not _SURROUNDINGS.match(name)}
     return subprocess.run(  # noqa: S603 - our own lines
-        command, cwd=folder, env=environment or None, capture_output=True, text=True, check=False
+        command, cwd=folder, env=kept | more, capture_output=True, text=True, check=False
     )

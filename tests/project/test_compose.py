@@ -31,7 +31,10 @@ def test_the_database_is_for_this_machine_and_is_waited_for():
     }
     assert SYNTHETIC["depends_on"] == {"lims": {"condition": "service_healthy"}}
     told = url.replace("@lims/", "@127.0.0.1:5433/")
-    assert all(told in (ROOT / name).read_text() for name in ("compose.yaml", "CONTRIBUTING.md"))
+    assert all(
+        told in (ROOT / name).read_text(encoding="utf-8")
+        for name in ("compose.yaml", "CONTRIBUTING.md")
+    )
 
 
 def test_docker_takes_the_file():
@@ -57,7 +60,7 @@ def python_of_the_image(tmp_path) -> Path:
 @pytest.mark.timeout(900)  # what builds the package may have to be fetched
 def test_the_synthetic_lims_is_made_once(python_of_the_image, fresh_url):
     url = fresh_url("postgresql")
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {
+    environment = {
         "PATH": f"{python_of_the_image.parent}{os.pathsep}{os.environ['PATH']}",
         "ECEPHYS_DAL_DATABASE": url,
         "ECEPHYS_DAL_SESSIONS": "1",

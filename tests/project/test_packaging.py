@@ -36,7 +36,11 @@ def imported(source: str) -> Iterator[str]:
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
-    modules = {name for path in PACKAGE.rglob("*.py") for name in imported(path.read_text())}
+    modules = {
+        name
+        for path in PACKAGE.rglob("*.py")
+        for name in imported(path.read_text(encoding="utf-8"))
+    }
     theirs = modules - sys.stdlib_module_names - {"ecephys_dal"}
     distributions = packages_distributions()
     used = {canonicalize_name(distributions.get(name, [name])[0]) for name in theirs}
@@ -50,7 +54,11 @@ def test_the_version_stands_in_one_place():
     assert runpy.run_path(str(place))["__version__"] == ecephys_dal.__version__
     others = {ROOT / "pyproject.toml", *PACKAGE.rglob("*.py*"), *(ROOT / "docs").glob("*.py")}
     quoted = re.compile(rf"""["']{re.escape(ecephys_dal.__version__)}["']""")
-    texts = {path: path.read_text() for path in others if path.suffix in {".py", ".pyi", ".toml"}}
+    texts = {
+        path: path.read_text(encoding="utf-8")
+        for path in others
+        if path.suffix in {".py", ".pyi", ".toml"}
+    }
     assert [path for path, text in texts.items() if quoted.search(text)] == [place]
 
 
