@@ -54,7 +54,7 @@ def python_versions() -> list[str]:
 
 
 def run(command: list[str], folder: Path = ROOT, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as from a fresh shell: outside of make, of a hook of Git's, and of the tests."""
+    """Run a command as from a fresh shell: outside of make, of hooks of Git, and of the tests."""
     kept = {name: value for name, value in os.environ.items() if not _SURROUNDINGS.match(name)}
     return subprocess.run(  # noqa: S603 - our own lines
         command, cwd=folder, env=kept | more, capture_output=True, text=True, check=False

@@ -7,7 +7,6 @@ import re
 import runpy
 import sys
 from collections.abc import Iterator
-from importlib.metadata import packages_distributions
 
 import pytest
 from packaging.requirements import Requirement
@@ -20,6 +19,11 @@ from tests.project.declared import ROOT, pyproject, python_versions
 PACKAGE = ROOT / "ecephys_dal"
 EXTRAS = pyproject()["project"]["optional-dependencies"]
 GROUPS = pyproject()["dependency-groups"]
+
+# What is imported by another name than it is installed by.
+NAMED_OTHERWISE = {
+    "factory": "factory-boy", "mpl_toolkits": "matplotlib", "psycopg2": "psycopg2-binary",
+}  # fmt: skip
 
 
 def names(requirements: list[str]) -> set[str]:
@@ -42,8 +46,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
         for name in imported(path.read_text(encoding="utf-8"))
     }
     theirs = modules - sys.stdlib_module_names - {"ecephys_dal"}
-    distributions = packages_distributions()
-    used = {canonicalize_name(distributions.get(name, [name])[0]) for name in theirs}
+    used = {canonicalize_name(NAMED_OTHERWISE.get(name, name)) for name in theirs}
     needed = names(pyproject()["project"]["dependencies"])
     assert used == needed | {name for extra in EXTRAS.values() for name in names(extra)}
 
