@@ -57,6 +57,7 @@ def python_of_the_image(tmp_path) -> Path:
     return folder / "bin" / "python"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # what builds the package may have to be fetched
 def test_the_synthetic_lims_is_made_once(python_of_the_image, fresh_url):
     url = fresh_url("postgresql")
