@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 import shutil
@@ -13,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from ecephys_dal import Database, SessionFilter, SessionRepository
-from ecephys_dal.testing import create_synthetic_lims
 from tests.project.declared import ROOT, read_yaml, run
 
 SERVICES = read_yaml("compose.yaml")["services"]
@@ -66,12 +64,8 @@ def test_the_synthetic_lims_is_made_once(python_of_the_image, fresh_url):
         "ECEPHYS_DAL_DATABASE": url,
         "ECEPHYS_DAL_SESSIONS": "1",
     }
-    command = SYNTHETIC["command"]
-    once = "exist_ok" not in inspect.signature(create_synthetic_lims).parameters
-    if once:
-        command = [one.replace(", exist_ok=True", "") for one in command]
-    for _ in range(1 if once else 2):
-        done = run(command, **environment)
+    for _ in range(2):  # docker compose up runs it each time
+        done = run(SYNTHETIC["command"], **environment)
         assert done.returncode == 0, done.stderr
     with Database(url) as database:
         assert SessionRepository(database).count(SessionFilter()) > 1
