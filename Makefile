@@ -5,6 +5,7 @@ ORACLE_PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo
 VENV := .venv
 ORACLE := .venv-allensdk
 RUN := $(VENV)/bin/python
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 # Tests run on all cores; which worker takes which, and in what order, changes nothing.
 PARALLEL := -n auto --dist worksteal
@@ -56,7 +57,8 @@ bench-downloads: $(ORACLE)/stamp
 # The tests of `make test` on the oldest pandas and NumPy that are supported, the ones that AllenSDK pins,
 # with a pyarrow and an hdmf of their time, and SQLAlchemy 2.0. Dask needs newer ones; the wheel gets its own.
 test-oldest: $(ORACLE)/stamp
-	$(ORACLE)/bin/python -m pytest $(QUICK) --ignore tests/repositories/test_dask.py $(PYTEST_ARGS)
+	$(ORACLE)/bin/python -m pytest $(QUICK) --ignore tests/repositories/test_dask.py \
+		--ignore tests/project $(PYTEST_ARGS)
 
 # What every repository promises, and the answers of AllenSDK's class, without the arrow extra.
 test-without-arrow: $(VENV)/dev.stamp $(ORACLE)/stamp
@@ -68,19 +70,22 @@ test-without-arrow: $(VENV)/dev.stamp $(ORACLE)/stamp
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(VENV)/demo.stamp: pyproject.toml | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[testing]'
+$(VENV)/demo.stamp: pyproject.toml ecephys_dal/version.py | $(VENV)/bin/python
+	$(RUN) $(PIP_INSTALL) --editable '.[testing]'
 	touch $@
 
-$(VENV)/dev.stamp: pyproject.toml | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+# The pip that Python brings may be older than dependency groups.
+$(VENV)/dev.stamp: pyproject.toml ecephys_dal/version.py | $(VENV)/bin/python
+	$(RUN) $(PIP_INSTALL) 'pip>=25.1'
+	$(RUN) $(PIP_INSTALL) --editable '.[arrow,dask,plot,testing]' --group dev
 	touch $@ $(VENV)/demo.stamp
 
-$(ORACLE)/stamp: pyproject.toml
+$(ORACLE)/stamp: pyproject.toml ecephys_dal/version.py
 	rm -rf $(ORACLE)
 	$(ORACLE_PYTHON) -m venv $(ORACLE)
-	$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--editable '.[arrow,tests]' 'allensdk==2.16.2' 'sqlalchemy<2.1' 'pyarrow<15' 'hdmf<4'
+	$(ORACLE)/bin/python $(PIP_INSTALL) 'pip>=25.1'
+	$(ORACLE)/bin/python $(PIP_INSTALL) --editable '.[arrow,testing]' --group tests \
+		'allensdk==2.16.2' 'sqlalchemy<2.1' 'pyarrow<15' 'hdmf<4'
 	touch $@
 
 clean:

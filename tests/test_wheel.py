@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from ecephys_dal import __version__
 from tests.cli.shell import environment
+from tests.project import declared
 
 ROOT = Path(__file__).parents[1]
 TABLES = ("sessions", "probes", "channels", "units", "metrics")
@@ -24,17 +28,32 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def bin_folder(tmp_path_factory) -> Path:
-    """The programs of an environment with the wheel, and with what the wheel says that it needs."""
+def source(tmp_path_factory) -> Path:
+    """What the sdist holds, unpacked, in a folder beside it."""
+    folder = tmp_path_factory.mktemp("sdist")
+    run([sys.executable, "-m", "build", "--sdist", "--outdir", str(folder), str(ROOT)], folder)
+    shutil.unpack_archive(folder / f"ecephys_dal-{__version__}.tar.gz", folder)
+    return folder / f"ecephys_dal-{__version__}"
+
+
+@pytest.fixture(scope="module")
+def bin_folder(source, tmp_path_factory) -> Path:
+    """The programs of an environment where the workflow's lines built and installed the wheel.
+
+    They work on what the sdist holds, so that lacks nothing either.
+    """
     folder = tmp_path_factory.mktemp("installed")
-    python = folder / "environment" / "bin" / "python"
-    run([sys.executable, "-m", "venv", str(folder / "environment")], folder)
-    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    # The wheel is made of what the sdist holds, so that lacks nothing either.
-    run([sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)], folder)
-    (wheel,) = folder.glob("*.whl")
-    run([*pip, "install", f"{wheel}[arrow,testing]"], folder)
-    return python.parent
+    run([sys.executable, "-m", "venv", str(folder)], folder)
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    quiet = {"PIP_QUIET": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PATH": path}
+    wheel = f"dist/ecephys_dal-{__version__}-py3-none-any.whl"
+    for line in [
+        *declared.run_lines(declared.jobs()["wheel"]),
+        f"python -m pip install '{wheel}[arrow,testing]'",
+    ]:
+        code, shown = run(["bash", "-e", "-c", line], source, **quiet)
+        assert code == 0, (line, shown)
+    return folder / "bin"
 
 
 def run(command: list[str], folder: Path, **named: str) -> tuple[int, str]:
@@ -67,6 +86,15 @@ def demo(bin_folder: Path, folder: Path) -> Iterator[dict[str, str]]:
         yield dict(re.findall(r"export (\w+)=(\S+)", shown))
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_the_sdist_holds_what_the_repository_does(source):
+    tracked = declared.run(["git", "ls-files"])
+    if tracked.returncode:  # these are the tests of an sdist
+        return
+    left_out = (".ci/", ".gitignore")
+    wanted = [name for name in tracked.stdout.splitlines() if not name.startswith(left_out)]
+    assert [name for name in wanted if not (source / name).exists()] == []
 
 
 def questions(session: str) -> list[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import re
 import runpy
 from dataclasses import fields
@@ -60,6 +61,15 @@ def test_the_commands_of_the_readme_are_there():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert wanted[:2] == ["demo", "test"]
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in wanted)
+
+
+def test_the_commands_of_contributing_are_there():
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"`make ([\w-]+)`", page))
+    assert named >= {"test", "test-all", "check", "docs"}
+    assert named <= set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
+    assert os.access(ROOT / "tests" / "anywhere", os.X_OK)
 
 
 def test_the_generated_parts_are_what_the_code_gives(monkeypatch, capsys):
