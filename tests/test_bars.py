@@ -147,6 +147,7 @@ with ThreadPoolExecutor(4) as pool:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", [None, True])
 def test_threads_show_none_unless_it_is_wanted_and_never_mix_them(wanted, filled):
     route = of_route(filled, "sqlite")
@@ -159,6 +160,7 @@ def test_threads_show_none_unless_it_is_wanted_and_never_mix_them(wanted, filled
     assert screen.text.count(str(route[2])) >= 4
 
 
+@pytest.mark.slow
 def test_an_orm_session_of_the_callers_shows_none(filled):
     how = "with Session(database.engine) as db: read(db)"
     with in_terminal(of_route(filled, "sqlite"), how) as screen:
@@ -177,6 +179,7 @@ except (KeyboardInterrupt, exc.OperationalError):  # SQLite's own way to say it
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_takes_the_bar_away(route):
     with in_terminal(route, INTERRUPTED, seconds=0.015) as screen:
         screen.read_until(lambda told: BAR in told)

@@ -40,6 +40,7 @@ def test_models_and_migrations_agree(empty_url: str) -> None:
     assert "No new upgrade operations detected" in checked.stdout
 
 
+@pytest.mark.slow
 def test_a_difference_between_models_and_tables_is_found(empty_url: str) -> None:
     alembic("upgrade", "head", url=empty_url)
     with Database(empty_url, owned=True) as database, database.connection() as connection:
@@ -101,6 +102,7 @@ def test_an_empty_alembic_version_is_no_permit(empty_url: str) -> None:
     assert "holds ecephys_sessions" in alembic("upgrade", "head", url=empty_url).stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", ["0001", "abc123"])
 @pytest.mark.parametrize(
     "command", [("upgrade", "head"), ("downgrade", "base"), ("stamp", "head", "--purge")]
