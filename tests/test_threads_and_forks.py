@@ -143,6 +143,7 @@ def most(seen: list[set[int]]) -> int:
     )
 
 
+@pytest.mark.slow
 def test_threads_get_right_answers_by_no_more_connections_than_the_pool_holds(
     served: tuple[EcephysProjectLimsApi, dict[str, Call]],
 ) -> None:

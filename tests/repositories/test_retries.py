@@ -200,6 +200,7 @@ def test_chunks_that_are_cut_again_and_again_are_the_frame(
         pd.testing.assert_frame_equal(pd.concat(chunks), undisturbed)
 
 
+@pytest.mark.slow
 @BULK
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_chunks_go_on_between_rows_that_share_their_index(url: str, size: int, bulk: bool) -> None:
@@ -218,6 +219,7 @@ def test_chunks_go_on_between_rows_that_share_their_index(url: str, size: int, b
         pd.testing.assert_frame_equal(pd.concat(chunks)[list(undisturbed)], undisturbed)
 
 
+@pytest.mark.slow
 @BULK
 def test_chunks_of_a_large_table_go_on_after_the_last_row(
     large: str, bulk: bool, chance: random.Random
@@ -264,6 +266,7 @@ def test_an_idle_connection_that_a_firewall_cut_is_not_noticed(
         pd.testing.assert_frame_equal(units.frame(), undisturbed)
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_cut_as_it_replaces_a_cut_one_is_not_noticed(url: str) -> None:
     with Proxy(url) as proxy, named(str_of(proxy)) as database:
         bulk = database.bulk
@@ -338,6 +341,7 @@ def test_a_server_that_stays_away_is_given_up(url: str, bulk: bool) -> None:
         assert database.counters.retries == 2
 
 
+@pytest.mark.slow
 @BULK
 def test_a_server_that_answers_no_more_is_given_up_at_once(url: str, bulk: bool) -> None:
     settings = DatabaseSettings(connect_timeout=2)
@@ -436,6 +440,7 @@ def test_what_an_administrator_cancels_is_not_asked_again(large: str, bulk: bool
         assert database.counters.retries == 0
 
 
+@pytest.mark.slow
 def test_a_slow_consumer_is_not_at_fault_when_time_is_up(large: str) -> None:
     settings = DatabaseSettings(statement_timeout=2, backoff=0.02)
     with named(large, settings=settings) as database:
@@ -460,6 +465,7 @@ def test_a_question_that_takes_too_long_is_not_asked_again(url: str, bulk: bool)
         assert database.counters.retries == 0
 
 
+@pytest.mark.slow
 def test_a_slow_consumer_is_not_at_fault_when_the_server_hangs_up(url: str) -> None:
     settings = DatabaseSettings(idle_in_transaction_timeout=0.2, backoff=0.02)
     with named(url, bulk=False, settings=settings) as database:
