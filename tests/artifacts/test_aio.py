@@ -327,30 +327,6 @@ def full_server() -> Iterator[str]:
             one.close()
 
 
-not_yet = pytest.mark.xfail(reason="urllib3 holds the socket until it is connected", strict=True)
-
-
-@not_yet
-@pytest.mark.skipif(sys.platform != "linux", reason="others refuse such connections")
-def test_a_task_that_waits_for_a_connection_is_cancelled(
-    server: ScriptedServer, full_server: str, tmp_path: Path
-) -> None:
-    settings = replace(server.settings, host=full_server, connect_timeout=2)
-    with AsyncArtifactClient(settings) as client:
-        asyncio.run(cancel(downloaded(client, tmp_path), lambda: True, within=1.5))
-
-
-@not_yet
-def test_a_task_that_waits_for_a_handshake_is_cancelled(
-    slow: AsyncArtifactClient, tmp_path: Path
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        host = f"127.0.0.1:{listener.getsockname()[1]}"
-        settings = replace(slow.settings, scheme="https", host=host, connect_timeout=2)
-        with AsyncArtifactClient(settings) as client:
-            asyncio.run(cancel(awaited(client, tmp_path), lambda: True, within=1.5))
-
-
 def test_a_task_can_be_cancelled_twice(
     server: ScriptedServer, full_server: str, tmp_path: Path
 ) -> None:
