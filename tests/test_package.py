@@ -98,4 +98,4 @@ def test_relationships_go_both_ways_and_never_load_by_themselves(model: type[Bas
 
 def test_modules_are_short() -> None:
     lengths = {p: len(p.read_text().splitlines()) for p in PACKAGE.rglob("*.py")}
-    assert {p.name: n for p, n in lengths.items() if n > 300} == {}
+    assert {p.name: n for p, n in lengths.items() if n > 500} == {}

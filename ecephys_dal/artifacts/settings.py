@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ecephys_dal.artifacts.mounts import Mounts
-from ecephys_dal.errors import ConfigurationError, nearest_name
+from ecephys_dal.errors import ConfigurationError, suggestion
 
 _HOST = re.compile(r"([^\s/@?#:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d+)?(/[^\s/@?#][^\s@?#]*)?/?")
 _TEXT = re.compile(r"(?:[!-~\xa1-\xff][ -~\xa0-\xff]*)?")  # that a header field can hold
@@ -192,7 +192,7 @@ class ArtifactSettings:
             if name not in known:
                 raise ConfigurationError(
                     f"there is no setting {name!r} of the web application;"
-                    f" did you mean {nearest_name(name, known)!r}?"
+                    f" {suggestion(name, known)}"
                 )
         return cls(**settings)
 

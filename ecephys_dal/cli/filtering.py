@@ -136,6 +136,9 @@ def filter_options(
     def decorate(command: C) -> C:
         kinds = {name: kind for one in reversed(filter_types) for name, kind in one.kinds().items()}
         told = {name: t for one in reversed(filter_types) for name, t in _descriptions(one).items()}
+        for other, field in ((o, f) for one in filter_types for o, f in one.also.items()):
+            kinds.setdefault(other, kinds[field])
+            told.setdefault(other, f"The same as {_dashed(field)}.")
         own_first = sorted(kinds.items(), key=lambda one: one[0] in Filter.kinds())
         for name, kind in reversed(own_first):
             if (only is None or name in only) and (rules or name != "without_rules"):
@@ -147,7 +150,7 @@ def filter_options(
 
 
 def _option(name: str, reading: _Reading, told: str) -> Callable[[C], C]:
-    dashed = f"--{name.replace('_', '-')}"
+    dashed = _dashed(name)
     return click.option(
         *([dashed.removesuffix("s"), dashed] if reading.many else [dashed]),
         name,
@@ -159,6 +162,10 @@ def _option(name: str, reading: _Reading, told: str) -> Callable[[C], C]:
     )
 
 
+def _dashed(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def _complete_rule(_ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Return the rules that the text of the option lists."""
     listed = getattr(param, "help", "").partition("They are ")[2]
@@ -167,8 +174,9 @@ def _complete_rule(_ctx: click.Context, param: click.Parameter, incomplete: str)
 
 def spec_of(filter_type: type[F], values: Mapping[str, Any]) -> F:
     """Return the filter that the options mean; those that were not given are no condition."""
-    given = {name: values[name] for name in filter_type.kinds() if name in values}
-    return filter_type(**{name: _joined(value) for name, value in given.items()})
+    names = (*filter_type.kinds(), *filter_type.also)
+    given = {name: _joined(values[name]) for name in names if name in values}
+    return filter_type.from_dict(given)
 
 
 def _joined(value: Any) -> Any:

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from ecephys_dal.errors import ConfigurationError, nearest_name
+from ecephys_dal.errors import ConfigurationError, suggestion
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -126,8 +126,7 @@ class DatabaseSettings:
         for name in settings:
             if name not in kinds:
                 raise ConfigurationError(
-                    f"there is no setting {name!r} of a database;"
-                    f" did you mean {nearest_name(name, kinds)!r}?"
+                    f"there is no setting {name!r} of a database; {suggestion(name, kinds)}"
                 )
         for name, kind in kinds.items():
             text = os.environ.get(variable := f"{_PREFIX}{name.upper()}", "").strip()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecephys_dal.bars import make_bar, without_reading_bars
-from ecephys_dal.errors import ConfigurationError, nearest_name
+from ecephys_dal.errors import ConfigurationError, suggestion
 from ecephys_dal.filters import SessionFilter
 from ecephys_dal.frames.arrow import need_arrow
 from ecephys_dal.snapshot.opening import opened_source
@@ -72,8 +72,7 @@ def export(
     """
     need_arrow()
     if format not in FORMATS:
-        near = nearest_name(format, FORMATS)
-        raise ConfigurationError(f"format={format!r} is unknown; did you mean {near!r}?")
+        raise ConfigurationError(f"format={format!r} is unknown; {suggestion(format, FORMATS)}")
     with opened_source(source) as database, told(Path(folder)):
         reach = Reach(database, SessionFilter() if spec is None else spec, hidden=False)
         reach.check(deep=True)

@@ -14,7 +14,7 @@ from ecephys_dal.errors import (
     ArtifactCorruptError,
     ArtifactNotFoundError,
     ConfigurationError,
-    nearest_name,
+    suggestion,
 )
 from ecephys_dal.repositories import ProbeLfpRepository, SessionNwbRepository, TemplateRepository
 from ecephys_dal.snapshot.opening import SnapshotDatabase
@@ -75,8 +75,7 @@ def fetch(
     """
     for kind in kinds:
         if kind not in KINDS:
-            near = nearest_name(kind, KINDS)
-            raise ConfigurationError(f"kinds: {kind!r} is none; did you mean {near!r}?")
+            raise ConfigurationError(f"kinds: {kind!r} is none; {suggestion(kind, KINDS)}")
     with SnapshotDatabase(path) as database:
         tables = [_REPOSITORIES[kind](database) for kind in kinds]
         records = [one for table in tables for one in table.entities(options=table.to_locate)]
