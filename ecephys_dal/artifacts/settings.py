@@ -72,8 +72,9 @@ class ArtifactSettings:
         default, looks for files where LIMS has them; None never looks.
     sha256 : bool
         Compute the SHA-256 of each file that is downloaded, for the manifest.
-    progress : bool
-        Show a bar, on stderr or in a notebook.
+    progress : bool, optional
+        Show bars, on stderr or in a notebook; with None only where stderr is a terminal's or a
+        notebook's, and of what takes longer than a second.
 
     Raises
     ------
@@ -109,15 +110,14 @@ class ArtifactSettings:
     user_agent: str | None = None
     mounts: Mounts | Mapping[str, str] | str | None = field(default_factory=dict)
     sha256: bool = True
-    progress: bool = True
+    progress: bool | None = None
 
     def __post_init__(self) -> None:
         self._check_address()
-        for name in ("progress", "sha256"):
-            if not isinstance(getattr(self, name), bool):
-                raise ConfigurationError(
-                    f"{name}={getattr(self, name)!r} is neither True nor False"
-                )
+        if not isinstance(self.sha256, bool):
+            raise ConfigurationError(f"sha256={self.sha256!r} is neither True nor False")
+        if not (self.progress is None or isinstance(self.progress, bool)):
+            raise ConfigurationError(f"progress={self.progress!r} is neither True, False nor None")
         for name in _SECONDS:
             self._check_number(name, (int, float))
         for name in _WHOLE:

@@ -65,9 +65,9 @@ class Invocation:
         )
 
     @property
-    def progress(self) -> bool:
-        """Bars are shown, which only a terminal can."""
-        return sys.stderr.isatty() and not self.no_progress
+    def progress(self) -> bool | None:
+        """Bars are not shown, or None: they are on a terminal, where something takes its time."""
+        return False if self.no_progress else None
 
     @contextmanager
     def opened(self, *, owned: bool = False) -> Iterator[Database]:

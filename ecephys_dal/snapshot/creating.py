@@ -42,7 +42,7 @@ def create(
     *,
     artifacts: ArtifactClient | None = None,
     hidden: bool = False,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> SnapshotInfo:
     """Copy all that a filter reaches into one SQLite file, which answers as its source does.
 
@@ -60,8 +60,8 @@ def create(
         Fetch the files too, into ``<path>.artifacts``, as `fetch` does.
     hidden : bool
         Take along what the visibility rules hide.
-    progress : bool
-        Show a bar on stderr.
+    progress : bool, optional
+        Show a bar on stderr; with None only on a terminal or in a notebook, after a second.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def _check_free(path: Path) -> None:
 
 
 def _make(
-    path: Path, reach: Reach, source: Source, request: Mapping[str, Any], *, progress: bool
+    path: Path, reach: Reach, source: Source, request: Mapping[str, Any], *, progress: bool | None
 ) -> None:
     part_path = part_of(path)
     with told(part_path):
@@ -120,7 +120,7 @@ def _make(
 
 
 def _go_on(
-    part: Part, reach: Reach, source: Source, request: Mapping[str, Any], *, progress: bool
+    part: Part, reach: Reach, source: Source, request: Mapping[str, Any], *, progress: bool | None
 ) -> None:
     """Do what is left to be done."""
     if part.noted.get("request") != request:
@@ -128,7 +128,7 @@ def _go_on(
         plan(part, reach, source, request=request)
     if "digests" not in part.noted:
         with make_bar(
-            desc="snapshot", total=part.rows_left, unit="row", unit_scale=True, disable=not progress
+            progress, desc="snapshot", total=part.rows_left, unit="row", unit_scale=True
         ) as bar:
             for number, table, ids in part.left():
                 part.copy(number, table, ids, source)

@@ -37,7 +37,7 @@ def export(
     spec: Filter | None = None,
     *,
     format: str = "parquet",  # noqa: A002 - as pandas and DuckDB call it
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> dict[str, Path]:
     """Write what a filter reaches of the five public tables; needs the ``arrow`` extra.
 
@@ -51,8 +51,8 @@ def export(
         As for `create`.
     format : {"parquet", "csv"}
         What to write.
-    progress : bool
-        Show a bar on stderr.
+    progress : bool, optional
+        Show a bar on stderr; with None only on a terminal or in a notebook, after a second.
 
     Returns
     -------
@@ -79,10 +79,10 @@ def export(
         return _written(reach, Path(folder), format, progress=progress)
 
 
-def _written(reach: Reach, folder: Path, suffix: str, *, progress: bool) -> dict[str, Path]:
+def _written(reach: Reach, folder: Path, suffix: str, *, progress: bool | None) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written, schemas = {}, {}
-    tables = make_bar(iterable=_NAMES, desc="export", unit="table", disable=not progress)
+    tables = make_bar(progress, iterable=_NAMES, desc="export", unit="table")
     for level, name in enumerate(tables):
         with without_reading_bars():
             table = reach.repository(level).arrow(where=reach.where(level))
