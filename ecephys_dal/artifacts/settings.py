@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from ecephys_dal.artifacts.mounts import Mounts
 from ecephys_dal.errors import ConfigurationError, suggestion
+from ecephys_dal.paths import absolute_path
 
 _HOST = re.compile(r"([^\s/@?#:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d+)?(/[^\s/@?#][^\s@?#]*)?/?")
 _TEXT = re.compile(r"(?:[!-~\xa1-\xff][ -~\xa0-\xff]*)?")  # that a header field can hold
@@ -146,6 +147,8 @@ class ArtifactSettings:
         return value
 
     def _check_address(self) -> None:
+        if isinstance(self.verify, str) and self.verify:
+            object.__setattr__(self, "verify", str(absolute_path(self.verify)))
         if self.scheme not in ("http", "https"):
             raise ConfigurationError(f"scheme={self.scheme!r} is neither 'http' nor 'https'")
         if not _is_address(self.host):

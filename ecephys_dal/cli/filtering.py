@@ -7,13 +7,13 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_args
 
 import click
 from typing_extensions import override
 
 from ecephys_dal.filters import Day, Filter, IdRange, Ids, Names
+from ecephys_dal.paths import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -143,7 +143,7 @@ def filter_options(
         for name, kind in reversed(own_first):
             if (only is None or name in only) and (rules or name != "without_rules"):
                 listed = f" They are {', '.join(rules)}." if name == "without_rules" else ""
-                command = _option(name, _READING[kind], told[name] + listed)(command)
+                command = _option(name, _READING[kind], told.get(name, "") + listed)(command)
         return command
 
     return decorate
@@ -187,7 +187,7 @@ def _joined(value: Any) -> Any:
 
 
 def _descriptions(filter_type: type[Filter]) -> dict[str, str]:
-    """Return what the docstrings say of each field, in a sentence."""
+    """Return what the docstrings say of each field, in a sentence; python -OO has none of them."""
     found: dict[str, str] = {}
     for documented in (Filter, filter_type):
         text = inspect.getdoc(documented) or ""
@@ -220,7 +220,7 @@ def _read_stdin(ctx: click.Context | None) -> Iterable[str]:
 
 def _read_file(name: str) -> Iterable[str]:
     try:
-        return Path(name).read_text(encoding="utf-8-sig").splitlines()
+        return absolute_path(name).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise click.BadParameter(f"{name} can't be read: {reason}") from None

@@ -19,7 +19,7 @@ from ecephys_dal.cli.exits import Exit
 from ecephys_dal.cli.filtering import filter_options, spec_of
 from ecephys_dal.cli.formats import FORMATS
 from ecephys_dal.cli.frames import Rows
-from ecephys_dal.cli.invocation import Invocation, common_options
+from ecephys_dal.cli.invocation import FilePath, Invocation, common_options
 from ecephys_dal.cli.text_table import table_lines
 from ecephys_dal.errors import ArtifactError, EcephysDalError
 from ecephys_dal.snapshot.reach import PUBLIC
@@ -58,7 +58,7 @@ _OPTIONS = (
     ),
     click.option(
         "--output",
-        type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+        type=FilePath(dir_okay=False, allow_dash=True, path_type=Path),
         help="Write to this file, which is there as a whole or not at all; - is stdout.",
     ),
     click.option(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ecephys_dal.errors import ConfigurationError, suggestion
+from ecephys_dal.paths import absolute_path
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -101,6 +102,8 @@ class DatabaseSettings:
     def __post_init__(self) -> None:
         for name, kind in _kinds().items():
             _check(name, kind, getattr(self, name))
+        if self.sslrootcert not in (None, "system"):
+            object.__setattr__(self, "sslrootcert", str(absolute_path(self.sslrootcert)))
 
     @classmethod
     def from_env(cls, **settings: Any) -> Self:

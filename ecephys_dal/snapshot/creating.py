@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL
@@ -12,6 +11,7 @@ from ecephys_dal.bars import make_bar
 from ecephys_dal.database import shown
 from ecephys_dal.errors import ArtifactError, ConfigurationError
 from ecephys_dal.filters import SessionFilter
+from ecephys_dal.paths import absolute_path
 from ecephys_dal.snapshot.description import FORMAT_VERSION, SnapshotInfo, info, noted_in
 from ecephys_dal.snapshot.digests import digest_of, seal
 from ecephys_dal.snapshot.files import fetch
@@ -25,6 +25,7 @@ from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from sqlalchemy import Engine
 
@@ -80,7 +81,7 @@ def create(
     ArtifactError
         If files could not be fetched; the snapshot itself is there then.
     """
-    path = Path(path)
+    path = absolute_path(path)
     with opened_source(source) as database:
         reach = Reach(database, SessionFilter() if spec is None else spec, hidden=hidden)
         reach.check()

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecephys_dal.bars import make_bar, without_reading_bars
 from ecephys_dal.errors import ConfigurationError, suggestion
 from ecephys_dal.filters import SessionFilter
 from ecephys_dal.frames.arrow import need_arrow
+from ecephys_dal.paths import absolute_path
 from ecephys_dal.snapshot.opening import opened_source
 from ecephys_dal.snapshot.reach import Reach
 from ecephys_dal.snapshot.storing import part_of, publish, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import pyarrow as pa
     from sqlalchemy import URL, Engine
@@ -73,10 +74,11 @@ def export(
     need_arrow()
     if format not in FORMATS:
         raise ConfigurationError(f"format={format!r} is unknown; {suggestion(format, FORMATS)}")
-    with opened_source(source) as database, told(Path(folder)):
+    folder = absolute_path(folder)
+    with opened_source(source) as database, told(folder):
         reach = Reach(database, SessionFilter() if spec is None else spec, hidden=False)
         reach.check(deep=True)
-        return _written(reach, Path(folder), format, progress=progress)
+        return _written(reach, folder, format, progress=progress)
 
 
 def _written(reach: Reach, folder: Path, suffix: str, *, progress: bool | None) -> dict[str, Path]:

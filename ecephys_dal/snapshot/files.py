@@ -16,6 +16,7 @@ from ecephys_dal.errors import (
     ConfigurationError,
     suggestion,
 )
+from ecephys_dal.paths import absolute_path
 from ecephys_dal.repositories import ProbeLfpRepository, SessionNwbRepository, TemplateRepository
 from ecephys_dal.snapshot.opening import SnapshotDatabase
 
@@ -39,7 +40,8 @@ KINDS = tuple(_REPOSITORIES)
 
 def folder_of(path: str | Path) -> Path:
     """Return the folder of the files of a snapshot, ``<path>.artifacts`` beside it."""
-    return Path(path).with_name(f"{Path(path).name}.artifacts")
+    path = absolute_path(path)
+    return path.with_name(f"{path.name}.artifacts")
 
 
 def fetch(
@@ -105,7 +107,7 @@ class SnapshotFiles(ArtifactClient):
 
     def __init__(self, folder: str | Path, settings: ArtifactSettings | None = None) -> None:
         super().__init__(settings)
-        self.folder = Path(folder).absolute()
+        self.folder = absolute_path(folder)
         self._verified: dict[str, tuple[int, int]] = {}
 
     @override

@@ -6,19 +6,20 @@ import sqlite3
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecephys_dal.artifacts.manifest import Manifest, sha256_of
 from ecephys_dal.bars import make_bar
 from ecephys_dal.display import html_table
 from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.paths import absolute_path
 from ecephys_dal.snapshot.description import connected, noted_in
 from ecephys_dal.snapshot.digests import checksum_of, digest_of, sealed_checksum
 from ecephys_dal.snapshot.files import folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from pathlib import Path
 
     from ecephys_dal.artifacts.manifest import Record
 
@@ -97,7 +98,7 @@ def verify(
     It finds what a disk or a transfer has changed. It does not find what somebody has changed on
     purpose, digests and all.
     """
-    path = Path(path)
+    path = absolute_path(path)
     connected(path).close()  # or there is none
     checked, problems = ["the checksum of the file"], []
     if checksum_of(path) != sealed_checksum(path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from ecephys_dal.bars import make_bar
 from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.migrations import upgrade
+from ecephys_dal.paths import absolute_path
 from ecephys_dal.testing.awkward import spoil
 from ecephys_dal.testing.factories import StimulusNamespaceFactory
 from ecephys_dal.testing.plans import awkward_plans, well_behaved_plans
@@ -22,6 +22,7 @@ from ecephys_dal.testing.writer import SessionWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from sqlalchemy import URL
     from sqlalchemy.orm import Session
@@ -137,7 +138,7 @@ def build_synthetic_lims(
     noise units, and NULLs among the metrics.
     """
     _check_shape(sessions, probes, channels_per_probe, units_per_session, seed)
-    lims = SyntheticLims(artifacts=None if artifacts is None else Path(artifacts))
+    lims = SyntheticLims(artifacts=None if artifacts is None else absolute_path(artifacts))
     plans = [
         *well_behaved_plans(sessions, probes, channels_per_probe, units_per_session),
         *awkward_plans(),
