@@ -6,7 +6,7 @@ import sys
 import warnings
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from threading import Event, Thread, current_thread, main_thread
+from threading import Event, Thread, Timer, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
 if TYPE_CHECKING:
@@ -111,7 +111,28 @@ def make_bar(wanted: bool | None, **options: Any) -> Any:
         return none
     options["delay"] = PATIENCE if wanted is None else 0
     bar = tqdm(**options, file=_Screen(sys.stderr), dynamic_ncols=True)
-    return none if bar.disable else bar
+    if bar.disable:
+        return none
+    if wanted is None:
+        _show_in_time(bar)
+    return bar
+
+
+def _show_in_time(bar: Any) -> None:
+    """Show a bar when its delay is over, also if it stands still: tqdm waits for its next step."""
+
+    def show() -> None:
+        bar.last_print_t = bar.start_t + bar.delay  # or tqdm would not take it away
+        bar.refresh()
+
+    def close() -> None:
+        timer.cancel()
+        close_bar()
+
+    timer = Timer(bar.delay, show)
+    timer.daemon = True
+    close_bar, bar.close = bar.close, close
+    timer.start()
 
 
 def is_watched() -> bool:

@@ -27,7 +27,9 @@ from ecephys_dal import Database
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.testing import SyntheticLims, build_synthetic_lims, using
 from tests.logins import Login, demanding_server
+from tests.signals import hear_interruptions
 
+hear_interruptions()
 hypothesis.settings.register_profile("ecephys_dal", deadline=None)  # machines are noisy
 hypothesis.settings.load_profile("ecephys_dal")
 

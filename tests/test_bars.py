@@ -229,10 +229,10 @@ def test_the_facade_hands_the_switch_on(monkeypatch, filled, tmp_path):
             return api.postgres_engine.settings.progress, files and files.progress
 
     default = EcephysProjectLimsApi.default
-    assert told(default()) == (False, True)
+    assert told(default()) == (False, None)
     assert told(default(progress=True)) == (True, True)
     monkeypatch.delenv("ECEPHYS_DAL_PROGRESS")
-    assert told(default()) == (None, True)
+    assert told(default()) == (None, None)
     assert told(default(progress=False)) == (False, False)
     assert told(default(progress=False, app_kwargs={"progress": True})) == (False, True)
     snapshot.create(filled("sqlite")[0], tmp_path / "all.db", progress=False)
@@ -257,7 +257,7 @@ def test_a_read_that_nobody_watches_starts_no_thread(synthetic: SyntheticLims, m
 
     monkeypatch.setattr(bars.ReadingBar, "start", start)
     UnitRepository(synthetic.database).frame()
-    monkeypatch.setattr(bars, "_is_watched", lambda: True)
+    monkeypatch.setattr(bars, "is_watched", lambda: True)
     with pytest.raises(AssertionError, match="a thread was started"):
         UnitRepository(synthetic.database).frame()
 
@@ -274,9 +274,9 @@ sys.modules["IPython"] = types.ModuleType("IPython")
 sys.modules["IPython"].get_ipython = Shell
 from ecephys_dal import bars
 assert bars._is_notebook()
-with bars.make_bar(total=1) as bar:
+with bars.make_bar(None, total=1) as bar:
     print(type(bar).__module__)
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603
     assert ran.stdout == "tqdm.asyncio\n"
-    assert isinstance(ArtifactClient().settings.progress, bool)
+    assert ArtifactClient().settings.progress is None

@@ -218,4 +218,5 @@ def info(path: str | Path) -> SnapshotInfo:
         If it is no snapshot, or of a format version that can't be read.
     """
     path = absolute_path(path)
-    return SnapshotInfo.of(str(path), path.stat().st_size, noted_in(path))
+    noted = noted_in(path)
+    return SnapshotInfo.of(str(path), path.stat().st_size, noted)
