@@ -8,10 +8,11 @@ that an error survives a pickle on its way out of a worker process.
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = [
     "ArtifactChangedError",
@@ -33,6 +34,11 @@ __all__ = [
     "StatementRefusedError",
     "StatementTimeoutError",
 ]
+
+_WORD = re.compile(r"[^\W_]+")
+# Of difflib's ratio, above which two names are near: words, letters, and what lacks whole words.
+_SLIP, _SAME_LETTERS, _LACKING_WORDS = 0.65, 0.85, 0.5
+_FEW = 12  # names that a message can list
 
 
 class EcephysDalError(Exception):
@@ -186,6 +192,55 @@ class ArtifactCorruptError(ArtifactError):
         self.found = found
 
 
-def nearest_name(name: object, known: Iterable[str]) -> str:
-    """Return the known name that looks most like this one, for a message about a misspelling."""
-    return difflib.get_close_matches(str(name), list(known), n=1, cutoff=0)[0]
+def nearest_name(name: object, known: Iterable[str]) -> str | None:
+    """Return the known name that is near this one, or None if none is.
+
+    Near is a name with a slip of the keyboard in it, of other case, or with words that the other
+    lacks: ``session_id`` is near ``session_ids``, and far from ``session_type``.
+    """
+    wanted = str(name).casefold()
+    nearness = {one: _nearness(wanted, one.casefold()) for one in known}
+    best = max(nearness, key=lambda one: nearness[one], default=None)
+    return best if best is not None and nearness[best] > 0 else None
+
+
+def suggestion(name: object, known: Iterable[str], show: Callable[[str], str] = repr) -> str:
+    """Return the end of a message about an unknown name: the near one, else those that are known.
+
+    Parameters
+    ----------
+    name : object
+        What is unknown.
+    known : iterable of str
+        The names that there are.
+    show : callable
+        How a name is shown.
+    """
+    known = list(known)
+    nearest = nearest_name(name, known)
+    if nearest is not None:
+        return f"did you mean {show(nearest)}?"
+    few = [*map(show, known[:_FEW]), *["..."] * (len(known) > _FEW)]
+    return f"known are {', '.join(few)}" if few else "none is known"
+
+
+def _nearness(one: str, other: str) -> float:
+    """Return how alike two names are, 0 if they are not near each other."""
+    words, others = _WORD.findall(one), _WORD.findall(other)
+    alike = _ratio(one, other)
+    if len(words) == len(others):
+        is_near = all(map(_is_slip, words, others))
+    else:
+        singular, of_other = ({word.removesuffix("s") for word in each} for each in (words, others))
+        lacks_words = bool(singular and of_other) and (singular <= of_other or of_other <= singular)
+        is_near = alike > (_LACKING_WORDS if lacks_words else _SAME_LETTERS)
+    return alike if is_near else 0.0
+
+
+def _is_slip(word: str, other: str) -> bool:
+    alike = _ratio(word, other)
+    return alike > _SAME_LETTERS or (alike > _SLIP and abs(len(word) - len(other)) < 2)
+
+
+def _ratio(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()

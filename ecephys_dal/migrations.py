@@ -6,7 +6,12 @@ got them from these migrations is refused.
 
 from __future__ import annotations
 
+import atexit
+import tempfile
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING, NamedTuple
 
 from alembic import command
@@ -20,6 +25,8 @@ from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.models import Base
 
 if TYPE_CHECKING:
+    from importlib.abc import Traversable
+
     from sqlalchemy import Connection
 
 __all__ = [
@@ -82,14 +89,40 @@ def alembic_config(connection: Connection | None = None) -> Config:
     -------
     Config
     """
-    package = Path(__file__).parent
-    installed, in_repository = package / "_alembic", package.parent / "alembic"
     config = Config()
-    config.set_main_option(
-        "script_location", str(installed if installed.is_dir() else in_repository)
-    )
+    config.set_main_option("script_location", str(_scripts_folder()).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
+
+
+@cache
+def _scripts_folder() -> Path:
+    """Return the folder of the migrations: of an installation, or else of the repository."""
+    installed = files(__package__) / "_alembic"
+    for folder in (installed, Path(__file__).parents[1] / "alembic"):
+        if (folder / "env.py").is_file():
+            return folder if isinstance(folder, Path) else _copied(folder)
+    raise ConfigurationError(
+        f"the migrations are not in this copy of the package: there is no {installed}; install"
+        " ecephys_dal from its wheel, or put that folder there"
+    )
+
+
+def _copied(folder: Traversable) -> Path:
+    """Return a copy of a folder that is in a zip file, for Alembic runs files; it goes at exit."""
+    made = tempfile.mkdtemp(prefix="ecephys_dal-")
+    atexit.register(rmtree, made, ignore_errors=True)
+    _copy(folder, Path(made))
+    return Path(made)
+
+
+def _copy(source: Traversable, target: Path) -> None:
+    target.mkdir(exist_ok=True)
+    for one in source.iterdir():
+        if one.is_dir():
+            _copy(one, target / one.name)
+        else:
+            (target / one.name).write_bytes(one.read_bytes())
 
 
 def _scripts() -> ScriptDirectory:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import not_
 
 from ecephys_dal.display import html_table
-from ecephys_dal.errors import InvalidFilterError, nearest_name
+from ecephys_dal.errors import InvalidFilterError, suggestion
 from ecephys_dal.models import EcephysAnalysisRun, EcephysChannel, EcephysProbe, EcephysSession
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ RULES = Rules(
 
 
 def check_rule_names(names: Iterable[str], of: object, known: Iterable[str]) -> None:
-    """Raise an `InvalidFilterError` if a name is none of these rules; it names the nearest."""
+    """Raise an `InvalidFilterError` if a name is none of these rules; it says which are."""
     known = list(known)
     for name in names:
         if name not in known:
-            nearest = f"did you mean {nearest_name(name, known)!r}?" if known else "it has none"
-            raise InvalidFilterError(f"without_rules: {name!r} is no rule of {of}; {nearest}")
+            advice = suggestion(name, known) if known else "it has none"
+            raise InvalidFilterError(f"without_rules: {name!r} is no rule of {of}; {advice}")

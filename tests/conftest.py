@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import resource
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -17,9 +16,6 @@ from uuid import uuid4
 if os.environ.get("ECEPHYS_DAL_TEST_WITHOUT_ARROW"):
     sys.modules.update(dict.fromkeys(("adbc_driver_postgresql", "duckdb", "pyarrow")))
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for what runs behind it
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
 import hypothesis
 import pytest
 from sqlalchemy import make_url, text
@@ -30,7 +26,9 @@ from ecephys_dal.migrations import upgrade
 from ecephys_dal.testing import SyntheticLims, build_synthetic_lims, using
 from tests.logins import Login, demanding_server
 from tests.postgresql import embedded_server
+from tests.signals import hear_interruptions
 
+hear_interruptions()
 hypothesis.settings.register_profile("ecephys_dal", deadline=None)  # machines are noisy
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
 hypothesis.settings.load_profile("ecephys_dal")

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 
 from ecephys_dal import (
+    Artifact,
     ArtifactClient,
+    ArtifactSettings,
+    AsyncArtifactClient,
     Database,
     DatabaseSettings,
     EcephysProjectLimsApi,
     UnitRepository,
     bars,
+    doctor,
     snapshot,
 )
-from ecephys_dal.testing import SyntheticLims
-from tests.cli.shell import Terminal, environment, terminal
+from ecephys_dal.testing import ArtifactServer, SyntheticLims, create_synthetic_lims
+from tests.cli.conftest import SHAPE
+from tests.cli.shell import Terminal, after, environment, terminal
 from tests.conftest import ROUTES
 
 BAR = "Reading ecephys_units"
@@ -82,17 +92,6 @@ def screen_of(screen: Terminal) -> list[str]:
     return after(screen.text)
 
 
-def after(text: str) -> list[str]:
-    """Return the lines that are left of what a terminal was told."""
-    lines: list[str] = []
-    for line in text.replace("\r\n", "\n").split("\n"):
-        shown = ""
-        for part in line.split("\r"):
-            shown = part + shown[len(part) :]
-        lines.append(shown.rstrip())
-    return [line for line in lines if line]
-
-
 def counts(text: str) -> list[int]:
     """Return how many rows the bar has shown, one after the other."""
     parts = text.split(f"{BAR}: ")[1:]
@@ -119,6 +118,21 @@ def test_the_bar_comes_after_a_second(filled):
         screen_of(screen)
     assert 0.5 < bars.PATIENCE < 2
     assert f"{BAR}: 0.00 rows [00:01," in screen.text  # since the reading began
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "shows"),
+    [
+        ("TQDM_DISABLE", "1", False),
+        ("TQDM_NCOLS", "wide", False),
+        ("TQDM_MININTERVAL", "9", True),
+    ],
+)
+def test_tqdms_own_variables_hinder_nobody(variable, value, shows, filled):
+    given = arguments(of_route(filled, "sqlite"), seconds=0.001, patience=0.05)
+    with terminal(*given, command=sys.executable, **{variable: value}) as screen:
+        assert [line.split()[0] for line in screen_of(screen)] == ["frame"]
+    assert (BAR in screen.text) == shows
 
 
 @pytest.mark.parametrize("settings", [{"progress": False}, {}])
@@ -232,10 +246,10 @@ def test_the_facade_hands_the_switch_on(monkeypatch, filled, tmp_path):
             return api.postgres_engine.settings.progress, files and files.progress
 
     default = EcephysProjectLimsApi.default
-    assert told(default()) == (False, True)
+    assert told(default()) == (False, None)
     assert told(default(progress=True)) == (True, True)
     monkeypatch.delenv("ECEPHYS_DAL_PROGRESS")
-    assert told(default()) == (None, True)
+    assert told(default()) == (None, None)
     assert told(default(progress=False)) == (False, False)
     assert told(default(progress=False, app_kwargs={"progress": True})) == (False, True)
     snapshot.create(filled("sqlite")[0], tmp_path / "all.db", progress=False)
@@ -260,7 +274,7 @@ def test_a_read_that_nobody_watches_starts_no_thread(by_each_route: SyntheticLim
 
     monkeypatch.setattr(bars.ReadingBar, "start", start)
     UnitRepository(by_each_route.database).frame()
-    monkeypatch.setattr(bars, "_is_watched", lambda: True)
+    monkeypatch.setattr(bars, "is_watched", lambda: True)
     with pytest.raises(AssertionError, match="a thread was started"):
         UnitRepository(by_each_route.database).frame()
 
@@ -277,9 +291,134 @@ sys.modules["IPython"] = types.ModuleType("IPython")
 sys.modules["IPython"].get_ipython = Shell
 from ecephys_dal import bars
 assert bars._is_notebook()
-with bars.make_bar(total=1) as bar:
+with bars.make_bar(None, total=1) as bar:
     print(type(bar).__module__)
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603
     assert ran.stdout == "tqdm.asyncio\n"
-    assert isinstance(ArtifactClient().settings.progress, bool)
+    assert ArtifactClient().settings.progress is None
+
+
+@pytest.fixture(scope="module")
+def lims(tmp_path_factory) -> Iterator[tuple[str, Artifact, ArtifactServer]]:
+    """A LIMS, a file of it, and who serves it."""
+    folder = tmp_path_factory.mktemp("lims")
+    url = f"sqlite:///{folder}/lims.db"
+    ids = create_synthetic_lims(url, artifacts=folder / "files", **SHAPE)
+    snapshot.create(url, folder / "part.db", progress=False)
+    with ArtifactServer(folder / "files") as server:
+        with EcephysProjectLimsApi(url, ArtifactClient()) as api:
+            (file,) = api.locate(session_id=ids.session_ids[0], type="EcephysNwb")
+        yield url, file, server
+
+
+def checked(lims, _: Path, progress: bool | None) -> None:
+    snapshot.verify(
+        lims[0].removeprefix("sqlite:///").replace("lims.db", "part.db"), progress=progress
+    )
+
+
+def made(_lims, _: Path, progress: bool | None) -> None:
+    create_synthetic_lims("sqlite://", **{**SHAPE, "progress": progress})
+
+
+def examined(lims, _: Path, progress: bool | None) -> None:
+    doctor.examine(lims[0], progress=progress)
+
+
+def fetched(lims, folder: Path, progress: bool | None, how: str) -> None:
+    _, file, server = lims
+    settings = ArtifactSettings(host=server.host, progress=progress)
+    with ArtifactClient(settings) as client:
+        if how == "stream":
+            b"".join(client.stream(file))
+        elif how == "one":
+            client.download(file, folder / "a.nwb")
+        else:
+            client.download_many([file], folder)
+
+
+def awaited(lims, folder: Path, progress: bool | None) -> None:
+    async def main() -> None:
+        settings = ArtifactSettings(host=lims[2].host, progress=progress)
+        async with AsyncArtifactClient(settings) as client:
+            await client.stream(lims[1])
+
+    asyncio.run(main())
+
+
+def read(lims, _: Path, progress: bool | None) -> None:
+    with Database(lims[0], settings=DatabaseSettings(progress=progress)) as database:
+        UnitRepository(database).frame()
+
+
+BARS: dict[str, Callable[[Any, Path, bool | None], Any]] = {
+    "a read": read,
+    "a stream": lambda lims, to, how: fetched(lims, to, how, "stream"),
+    "a stream, awaited": awaited,
+    "a download": lambda lims, to, how: fetched(lims, to, how, "one"),
+    "downloads": lambda lims, to, how: fetched(lims, to, how, "many"),
+    "a snapshot": lambda lims, to, how: snapshot.create(lims[0], to / "a.db", progress=how),
+    "its check": checked,
+    "an export": lambda lims, to, how: snapshot.export(lims[0], to, format="csv", progress=how),
+    "a synthetic LIMS": made,
+    "the doctor": examined,
+}
+
+
+@pytest.mark.parametrize("name", BARS)
+def test_each_bar_comes_where_somebody_watches_and_only_after_a_while(
+    name, lims, tmp_path, monkeypatch, capfd
+):
+    def told(progress: bool | None = None) -> str:
+        for one in tmp_path.iterdir():
+            one.unlink()
+        capfd.readouterr()
+        BARS[name](lims, tmp_path, progress)
+        return capfd.readouterr().err
+
+    assert told() == ""  # stderr is no terminal
+    monkeypatch.setattr(bars, "is_watched", lambda: True)
+    monkeypatch.setattr(bars, "PATIENCE", 60.0)
+    assert told() == ""  # nor does it take that long
+    monkeypatch.setattr(bars, "PATIENCE", 0.0)
+    assert told() != ""
+    assert told(False) == ""
+    monkeypatch.setattr(bars, "is_watched", lambda: False)
+    assert told(True) != ""
+    monkeypatch.setattr(sys, "stderr", None)
+    assert told(True) == ""
+
+
+def _closed() -> TextIO:
+    file = open(os.devnull, "w")  # noqa: SIM115, PTH123 - that is closed
+    file.close()
+    return file
+
+
+def _unread() -> TextIO:
+    reading, writing = os.pipe()
+    os.close(reading)
+    return os.fdopen(writing, "w", buffering=1)
+
+
+@pytest.mark.parametrize("make", [_closed, _unread])
+@pytest.mark.parametrize("name", BARS)
+def test_a_bar_that_can_not_be_shown_hinders_nobody(name, make, lims, tmp_path, monkeypatch):
+    monkeypatch.setattr(bars, "PATIENCE", 0.0)
+    stderr = make()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    BARS[name](lims, tmp_path, True)
+    monkeypatch.undo()
+    with suppress(BrokenPipeError):
+        stderr.close()
+
+
+def test_a_bar_of_what_stands_still_comes_and_goes(monkeypatch, capfd):
+    monkeypatch.setattr(bars, "is_watched", lambda: True)
+    monkeypatch.setattr(bars, "PATIENCE", 0.2)
+    with bars.make_bar(None, total=5, desc="stalled", leave=False):
+        assert capfd.readouterr().err == ""
+        time.sleep(0.5)
+        assert "stalled:   0%" in (shown := capfd.readouterr().err)
+    assert after(shown + capfd.readouterr().err) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import pickle
@@ -24,6 +25,7 @@ from ecephys_dal import (
     UnitMetricFilter,
     split_published_at,
 )
+from ecephys_dal.errors import nearest_name, suggestion
 
 IDS = st.integers(-(2**63), 2**63 - 1)
 MIDNIGHT = dt.datetime(2019, 10, 3)
@@ -262,6 +264,49 @@ def test_filters_of_two_tables_have_nothing_in_common() -> None:
 def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(InvalidFilterError, match=r"no field 'probe_id'; did you mean 'probe_ids'"):
         ProbeFilter.from_dict({"probe_id": [1]})
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "near"),
+    [
+        ("session_ids", ["session_types", "unit_ids"], None),
+        ("--session-id", ["--session-type", "--unit-id"], None),
+        ("session_ids", ["session_types", "ecephys_session_ids"], "ecephys_session_ids"),
+        ("sesion_ids", ["session_types", "session_ids"], "session_ids"),
+        ("published", ["session_ids", "published_at"], "published_at"),
+        ("--dryrun", ["--dry-run", "--debug"], "--dry-run"),
+        ("hots", ["scheme", "host"], "host"),
+        ("SNR", ["snr", "duration"], "snr"),
+        ("xyz", ["sessions", "db"], None),
+        ("", ["sessions", "db"], None),
+        ("_", ["sessions"], None),
+        (5, ["sessions"], None),
+        ("sessions", [], None),
+    ],
+)
+def test_a_name_is_only_suggested_if_it_is_near(name: object, known: list[str], near) -> None:
+    assert nearest_name(name, known) == near
+    told = suggestion(name, known)
+    assert told == (f"did you mean {near!r}?" if near else told)
+    assert near or "did you mean" not in told
+    assert near or all(repr(one) in told for one in known)
+
+
+def test_sessions_of_metrics_have_two_names_and_one_value() -> None:
+    spec = UnitMetricFilter(session_ids=[3, 1])
+    assert spec == UnitMetricFilter(ecephys_session_ids=[1, 3])
+    assert spec == UnitMetricFilter.from_dict({"session_ids": (1, 3)})
+    assert spec == UnitMetricFilter(ecephys_session_ids=iter([1, 3]), session_ids=iter([3, 1]))
+    assert spec == pickle.loads(pickle.dumps(spec)) == dataclasses.replace(spec)
+    assert spec.to_dict() == {"ecephys_session_ids": [1, 3]}
+    assert spec.session_ids == spec.ecephys_session_ids == (1, 3)
+    assert dataclasses.replace(spec, session_ids=None) == spec
+    assert UnitMetricFilter() == UnitMetricFilter(session_ids=None)
+    for wrong in ({"ecephys_session_ids": [1], "session_ids": []}, {"session_idz": [1]}):
+        with pytest.raises(InvalidFilterError, match=r"session_ids"):
+            UnitMetricFilter.from_dict(wrong)
+    with pytest.raises(TypeError):
+        UnitMetricFilter([1])  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

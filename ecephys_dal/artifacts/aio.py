@@ -12,17 +12,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecephys_dal.artifacts.client import ArtifactClient
 from ecephys_dal.artifacts.download import Download
 from ecephys_dal.artifacts.interruption import Interrupted, Interruption
 from ecephys_dal.artifacts.locate import Artifact
-from ecephys_dal.artifacts.many import download_all
+from ecephys_dal.artifacts.many import base_of, download_all
 from ecephys_dal.artifacts.stream import ArtifactStream
 from ecephys_dal.artifacts.writing import write_bytes
 from ecephys_dal.errors import ArtifactError, ArtifactTransferError
+from ecephys_dal.paths import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Iterator,
         Mapping,
     )
+    from pathlib import Path
     from typing import BinaryIO
 
     from typing_extensions import Self
@@ -182,7 +183,7 @@ class AsyncArtifactClient:
         """Fetch a file, as `ArtifactClient.download` does."""
         interruption = Interruption()
         download = Download(
-            self.blocking, Artifact.of(artifact), Path(path), interruption, sha256=sha256
+            self.blocking, Artifact.of(artifact), absolute_path(path), interruption, sha256=sha256
         )
         return await self.in_thread(lambda: download.run(refresh=refresh), interruption)
 
@@ -196,7 +197,12 @@ class AsyncArtifactClient:
         """Fetch files, as `ArtifactClient.download_many` does."""
         interruption = Interruption()
         fetch_all = partial(
-            download_all, self.blocking, wanted, folder, interruption, refresh=refresh
+            download_all,
+            self.blocking,
+            wanted,
+            base_of(wanted, folder),
+            interruption,
+            refresh=refresh,
         )
         return await self.in_thread(fetch_all, interruption)
 

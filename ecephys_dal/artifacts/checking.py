@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ecephys_dal.artifacts.inspection import SIZE_IN_LIMS
 from ecephys_dal.artifacts.local import check_content
@@ -11,6 +11,10 @@ from ecephys_dal.artifacts.manifest import Manifest, sha256_of
 from ecephys_dal.artifacts.refusals import corrupt
 from ecephys_dal.artifacts.report import DownloadReport
 from ecephys_dal.errors import ArtifactStorageError
+from ecephys_dal.paths import absolute_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["verify"]
 
@@ -41,7 +45,7 @@ def verify(path: str | Path) -> DownloadReport:
     A SHA-256 that was computed from what arrived shows that nothing changed since. It can't show
     that what arrived was right: that is for the size, the format and a digest of the server's.
     """
-    target = Path(path)
+    target = absolute_path(path)
     try:
         record = Manifest(target.parent).of(target.name)
         known = Artifact(

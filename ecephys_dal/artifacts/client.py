@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,9 +24,11 @@ from ecephys_dal.artifacts.stream import ArtifactStream
 from ecephys_dal.artifacts.transfer import Transfer
 from ecephys_dal.artifacts.writing import write_bytes
 from ecephys_dal.errors import ArtifactNotFoundError, ConfigurationError
+from ecephys_dal.paths import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
     from typing import BinaryIO
 
     from typing_extensions import Self
@@ -109,7 +110,8 @@ class ArtifactClient:
         ArtifactStorageError
             If it can't be stored.
         """
-        download = Download(self, Artifact.of(artifact), Path(path), Interruption(), sha256=sha256)
+        target = absolute_path(path)
+        download = Download(self, Artifact.of(artifact), target, Interruption(), sha256=sha256)
         return download.run(refresh=refresh)
 
     def download_many(
@@ -221,7 +223,9 @@ class ArtifactClient:
         local = self.visible(Artifact.of(artifact))
         if local is not None:
             return local.open("rb")
-        return open_remote(self, Artifact.of(artifact), None if path is None else Path(path))
+        return open_remote(
+            self, Artifact.of(artifact), None if path is None else absolute_path(path)
+        )
 
     write_bytes = staticmethod(write_bytes)
 

@@ -12,6 +12,7 @@ from ecephys_dal.artifacts.locate import Artifact
 from ecephys_dal.artifacts.progress import bar_of_all
 from ecephys_dal.artifacts.report import DownloadReport
 from ecephys_dal.errors import ArtifactError, ConfigurationError
+from ecephys_dal.paths import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ecephys_dal.artifacts.client import ArtifactClient
     from ecephys_dal.artifacts.interruption import Interruption
 
-__all__ = ["download_all"]
+__all__ = ["base_of", "download_all"]
 
 
 def download_all(
@@ -55,19 +56,24 @@ def download_all(
             pool.shutdown(cancel_futures=True)
 
 
+def base_of(wanted: object, folder: str | Path | None) -> Path:
+    """Return the folder of this moment that files go to, before they are looked at."""
+    if isinstance(wanted, str):
+        raise ConfigurationError(f"wanted={wanted!r} is one file; give a list of it")
+    if folder is None and not isinstance(wanted, Mapping):
+        raise ConfigurationError("folder is missing: name one, or give a mapping to paths")
+    return absolute_path(folder or "")
+
+
 def _targets(
     wanted: Iterable[str] | Mapping[str, str | Path], folder: str | Path | None
 ) -> list[tuple[Artifact, Path]]:
     """Say where each file goes."""
-    if isinstance(wanted, str):
-        raise ConfigurationError(f"wanted={wanted!r} is one file; give a list of it")
+    base = base_of(wanted, folder)
     if isinstance(wanted, Mapping):
-        base = Path(folder or "")
-        targets = [(Artifact.of(one), base / path) for one, path in wanted.items()]
-    elif folder is None:
-        raise ConfigurationError("folder is missing: name one, or give a mapping to paths")
+        targets = [(Artifact.of(one), absolute_path(path, base)) for one, path in wanted.items()]
     else:
-        targets = [(one, Path(folder, _name(one))) for one in map(Artifact.of, wanted)]
+        targets = [(one, base / _name(one)) for one in map(Artifact.of, wanted)]
     _check_distinct([path for _, path in targets])
     return targets
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.paths import absolute_path
 
 __all__ = ["Mounts", "local_path"]
 
@@ -190,6 +191,8 @@ def _items(value: Any) -> Iterable[tuple[object, object]]:
 def _checked(pairs: Iterable[tuple[object, object]]) -> Iterable[tuple[str, str]]:
     known: list[object] = []
     for prefix, target in pairs:
+        if isinstance(target, str) and target.startswith("~"):
+            target = str(absolute_path(target))  # noqa: PLW2901 - the home folder's
         parsed = _parse(prefix) if isinstance(prefix, str) else None
         if not isinstance(prefix, str) or parsed is None:
             raise ValueError(f"{prefix!r} isn't an absolute path without '..'")

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from ecephys_dal.bars import Bar, make_bar
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from ecephys_dal.artifacts.locate import Artifact
     from ecephys_dal.artifacts.settings import ArtifactSettings
 
 __all__ = ["bar_of", "bar_of_all"]
 
 
-class _NoBar:
-    """Shows nothing; a disabled bar of tqdm would still start tqdm's thread."""
-
-    total: float | None = None
-    n: float = 0
-
-    def update(self, n: float | None = 1) -> None:
-        """Show nothing."""
-
-
 def bar_of(
     settings: ArtifactSettings, artifact: Artifact, *, stays: bool = True
 ) -> AbstractContextManager[Bar]:
     """Return the bar of one file, in bytes; it stays on the screen, or goes when it is full."""
-    if not settings.progress:
-        return nullcontext(_NoBar())
     bar: AbstractContextManager[Bar] = make_bar(
+        settings.progress,
         total=artifact.size,
         unit="B",
         unit_scale=True,
@@ -42,7 +32,7 @@ def bar_of(
 
 def bar_of_all(settings: ArtifactSettings, n_files: int) -> AbstractContextManager[Bar]:
     """Return the bar of many files, in files."""
-    if not settings.progress:
-        return nullcontext(_NoBar())
-    bar: AbstractContextManager[Bar] = make_bar(total=n_files, unit="file", desc="Downloading")
+    bar: AbstractContextManager[Bar] = make_bar(
+        settings.progress, total=n_files, unit="file", desc="Downloading"
+    )
     return bar

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ecephys_dal.artifacts.mounts import Mounts
-from ecephys_dal.errors import ConfigurationError, nearest_name
+from ecephys_dal.errors import ConfigurationError, suggestion
+from ecephys_dal.paths import absolute_path
 
 _HOST = re.compile(r"([^\s/@?#:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d+)?(/[^\s/@?#][^\s@?#]*)?/?")
 _TEXT = re.compile(r"(?:[!-~\xa1-\xff][ -~\xa0-\xff]*)?")  # that a header field can hold
@@ -72,8 +73,9 @@ class ArtifactSettings:
         default, looks for files where LIMS has them; None never looks.
     sha256 : bool
         Compute the SHA-256 of each file that is downloaded, for the manifest.
-    progress : bool
-        Show a bar, on stderr or in a notebook.
+    progress : bool, optional
+        Show bars, on stderr or in a notebook; with None only where stderr is a terminal's or a
+        notebook's, and of what takes longer than a second.
 
     Raises
     ------
@@ -109,15 +111,14 @@ class ArtifactSettings:
     user_agent: str | None = None
     mounts: Mounts | Mapping[str, str] | str | None = field(default_factory=dict)
     sha256: bool = True
-    progress: bool = True
+    progress: bool | None = None
 
     def __post_init__(self) -> None:
         self._check_address()
-        for name in ("progress", "sha256"):
-            if not isinstance(getattr(self, name), bool):
-                raise ConfigurationError(
-                    f"{name}={getattr(self, name)!r} is neither True nor False"
-                )
+        if not isinstance(self.sha256, bool):
+            raise ConfigurationError(f"sha256={self.sha256!r} is neither True nor False")
+        if not (self.progress is None or isinstance(self.progress, bool)):
+            raise ConfigurationError(f"progress={self.progress!r} is neither True, False nor None")
         for name in _SECONDS:
             self._check_number(name, (int, float))
         for name in _WHOLE:
@@ -146,6 +147,8 @@ class ArtifactSettings:
         return value
 
     def _check_address(self) -> None:
+        if isinstance(self.verify, str) and self.verify:
+            object.__setattr__(self, "verify", str(absolute_path(self.verify)))
         if self.scheme not in ("http", "https"):
             raise ConfigurationError(f"scheme={self.scheme!r} is neither 'http' nor 'https'")
         if not _is_address(self.host):
@@ -192,7 +195,7 @@ class ArtifactSettings:
             if name not in known:
                 raise ConfigurationError(
                     f"there is no setting {name!r} of the web application;"
-                    f" did you mean {nearest_name(name, known)!r}?"
+                    f" {suggestion(name, known)}"
                 )
         return cls(**settings)
 

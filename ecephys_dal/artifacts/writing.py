@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecephys_dal.artifacts.partial import Partial
 from ecephys_dal.artifacts.version import UNKNOWN
+from ecephys_dal.paths import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 __all__ = ["write_bytes"]
 
@@ -30,7 +31,7 @@ def write_bytes(path: str | Path, stream: Iterable[bytes]) -> None:
     if save is not None:
         save(path)
         return
-    with closing(Partial(Path(path), "the stream", UNKNOWN)) as partial:
+    with closing(Partial(absolute_path(path), "the stream", UNKNOWN)) as partial:
         for chunk in stream:
             partial.write(chunk)
         partial.sync()

@@ -79,7 +79,8 @@ class Group(Command, click.Group):
 
 def _unknown(what: str, name: str, known: Iterable[str], ctx: click.Context) -> click.UsageError:
     nearest = nearest_name(name, known)
-    return click.UsageError(f"there is no {what} {name}; did you mean {nearest}?", ctx)
+    advice = "" if nearest is None else f"; did you mean {nearest}?"
+    return click.UsageError(f"there is no {what} {name}{advice}", ctx)
 
 
 class Program(Group):

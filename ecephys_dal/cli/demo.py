@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib.resources import files
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-TOUR = Path(__file__).with_name("tour.py")
+TOUR = files("ecephys_dal.cli") / "tour.py"  # which may be in a zip file
 
 
 def blocks(source: str) -> Iterator[str]:

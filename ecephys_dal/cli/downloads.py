@@ -12,7 +12,7 @@ from ecephys_dal.artifacts import Artifact
 from ecephys_dal.cli.commands import COMMANDS, Command, Group
 from ecephys_dal.cli.exits import GOES_ON, NAME, Exit, line_of
 from ecephys_dal.cli.filtering import IdList
-from ecephys_dal.cli.invocation import Invocation, common_options
+from ecephys_dal.cli.invocation import FilePath, Invocation, common_options
 from ecephys_dal.cli.text_table import table_lines
 from ecephys_dal.cli.web import (
     LIMS_APP,
@@ -59,7 +59,7 @@ def _command(name: str) -> click.Command:
     @click.argument("ids", nargs=-1, required=True, type=IdList(), metavar="ID|@FILE|-...")
     @click.option(
         "--output-dir",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=FilePath(file_okay=False, path_type=Path),
         default=Path(),
         show_default="here",
         help="The folder; a file becomes ID_NAME, by its own id.",

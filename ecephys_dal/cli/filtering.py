@@ -7,13 +7,13 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_args
 
 import click
 from typing_extensions import override
 
 from ecephys_dal.filters import Day, Filter, IdRange, Ids, Names
+from ecephys_dal.paths import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -136,18 +136,21 @@ def filter_options(
     def decorate(command: C) -> C:
         kinds = {name: kind for one in reversed(filter_types) for name, kind in one.kinds().items()}
         told = {name: t for one in reversed(filter_types) for name, t in _descriptions(one).items()}
+        for other, field in ((o, f) for one in filter_types for o, f in one.also.items()):
+            kinds.setdefault(other, kinds[field])
+            told.setdefault(other, f"The same as {_dashed(field)}.")
         own_first = sorted(kinds.items(), key=lambda one: one[0] in Filter.kinds())
         for name, kind in reversed(own_first):
             if (only is None or name in only) and (rules or name != "without_rules"):
                 listed = f" They are {', '.join(rules)}." if name == "without_rules" else ""
-                command = _option(name, _READING[kind], told[name] + listed)(command)
+                command = _option(name, _READING[kind], told.get(name, "") + listed)(command)
         return command
 
     return decorate
 
 
 def _option(name: str, reading: _Reading, told: str) -> Callable[[C], C]:
-    dashed = f"--{name.replace('_', '-')}"
+    dashed = _dashed(name)
     return click.option(
         *([dashed.removesuffix("s"), dashed] if reading.many else [dashed]),
         name,
@@ -159,6 +162,10 @@ def _option(name: str, reading: _Reading, told: str) -> Callable[[C], C]:
     )
 
 
+def _dashed(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def _complete_rule(_ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Return the rules that the text of the option lists."""
     listed = getattr(param, "help", "").partition("They are ")[2]
@@ -167,8 +174,9 @@ def _complete_rule(_ctx: click.Context, param: click.Parameter, incomplete: str)
 
 def spec_of(filter_type: type[F], values: Mapping[str, Any]) -> F:
     """Return the filter that the options mean; those that were not given are no condition."""
-    given = {name: values[name] for name in filter_type.kinds() if name in values}
-    return filter_type(**{name: _joined(value) for name, value in given.items()})
+    names = (*filter_type.kinds(), *filter_type.also)
+    given = {name: _joined(values[name]) for name in names if name in values}
+    return filter_type.from_dict(given)
 
 
 def _joined(value: Any) -> Any:
@@ -179,7 +187,7 @@ def _joined(value: Any) -> Any:
 
 
 def _descriptions(filter_type: type[Filter]) -> dict[str, str]:
-    """Return what the docstrings say of each field, in a sentence."""
+    """Return what the docstrings say of each field, in a sentence; python -OO has none of them."""
     found: dict[str, str] = {}
     for documented in (Filter, filter_type):
         text = inspect.getdoc(documented) or ""
@@ -212,7 +220,7 @@ def _read_stdin(ctx: click.Context | None) -> Iterable[str]:
 
 def _read_file(name: str) -> Iterable[str]:
     try:
-        return Path(name).read_text(encoding="utf-8-sig").splitlines()
+        return absolute_path(name).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise click.BadParameter(f"{name} can't be read: {reason}") from None

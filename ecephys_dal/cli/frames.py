@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ecephys_dal.errors import nearest_name
+from ecephys_dal.errors import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,9 +88,9 @@ class Rows:
             return frame
         for name in self._columns:
             if name not in frame.columns:
-                nearest = nearest_name(name, frame.columns)
+                advice = suggestion(name, frame.columns, str)
                 raise click.BadParameter(
-                    f"there is no column {name}; did you mean {nearest}?", param_hint="--columns"
+                    f"there is no column {name}; {advice}", param_hint="--columns"
                 )
         chosen: DataFrame = frame[list(self._columns)]
         return chosen

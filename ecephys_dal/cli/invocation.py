@@ -15,8 +15,10 @@ from urllib.parse import unquote_plus
 
 import click
 from click.shell_completion import CompletionItem
+from typing_extensions import override
 
 from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.paths import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from ecephys_dal.database import Database
 
-__all__ = ["Invocation", "common_options"]
+__all__ = ["FilePath", "Invocation", "common_options"]
 
 VARIABLE = "ECEPHYS_DAL_DATABASE"
 C = TypeVar("C", bound=Callable[..., Any])
@@ -65,9 +67,9 @@ class Invocation:
         )
 
     @property
-    def progress(self) -> bool:
-        """Bars are shown, which only a terminal can."""
-        return sys.stderr.isatty() and not self.no_progress
+    def progress(self) -> bool | None:
+        """Bars are not shown, or None: they are on a terminal, where something takes its time."""
+        return False if self.no_progress else None
 
     @contextmanager
     def opened(self, *, owned: bool = False) -> Iterator[Database]:
@@ -137,6 +139,15 @@ def _remember(ctx: click.Context, parameter: click.Parameter, value: Any) -> Non
         raise click.BadParameter("it is empty")
     if value and parameter.name:
         setattr(ctx.ensure_object(Invocation), parameter.name, value)
+
+
+class FilePath(click.Path):
+    """The path of a file or folder, absolute: a shell leaves the ~ of ``--output=~/x`` as it is."""
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        is_stream = self.allow_dash and str(value) == "-"
+        return super().convert(value if is_stream else absolute_path(value), param, ctx)
 
 
 def _complete_path(*_: object) -> list[CompletionItem]:

@@ -38,11 +38,15 @@ def reach_options(command: C) -> C:
 def reach_of(table: str, values: Mapping[str, Any]) -> Filter:
     """Return the filter that the options mean, all of which must be its own."""
     for name, value in values.items():
-        if value in (None, ()) or name in _TYPES[table].kinds():
+        if value in (None, ()) or name in _fields_of(table):
             continue
-        others = " or ".join(f"--of {one}" for one, kind in _TYPES.items() if name in kind.kinds())
+        others = " or ".join(f"--of {one}" for one in _TYPES if name in _fields_of(one))
         raise click.UsageError(
             f"--{name.replace('_', '-')} chooses no {table}; it goes with {others}"
         )
     spec: Filter = spec_of(_TYPES[table], values)
     return spec
+
+
+def _fields_of(table: str) -> set[str]:
+    return {*_TYPES[table].kinds(), *_TYPES[table].also}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ecephys_dal.cli.commands import COMMANDS, Command
-from ecephys_dal.cli.invocation import VARIABLE, Invocation, common_options
+from ecephys_dal.cli.invocation import VARIABLE, FilePath, Invocation, common_options
 from ecephys_dal.cli.web import APP_VARIABLE
 from ecephys_dal.errors import ConfigurationError
 
@@ -42,7 +42,7 @@ _NAMES = {"database_variable": VARIABLE, "app_variable": APP_VARIABLE}
 @click.command(cls=Command, help=COMMANDS["demo"].summary)
 @click.option(
     "--folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FilePath(file_okay=False, path_type=Path),
     help="Where to; it stays. Without it, a folder that goes when the demo ends.",
 )
 @click.option(

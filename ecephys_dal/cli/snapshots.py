@@ -12,7 +12,7 @@ from ecephys_dal.artifacts import ArtifactClient
 from ecephys_dal.cli.answers import form_option, show
 from ecephys_dal.cli.commands import COMMANDS, Command, Group
 from ecephys_dal.cli.exits import GOES_ON, Exit
-from ecephys_dal.cli.invocation import Invocation, common_options
+from ecephys_dal.cli.invocation import FilePath, Invocation, common_options
 from ecephys_dal.cli.reach import reach_of, reach_options
 from ecephys_dal.cli.tables import TABLES
 from ecephys_dal.cli.web import LIMS_APP, app_options, parallel_option, settings_of, tell, told_once
@@ -21,7 +21,7 @@ from ecephys_dal.snapshot.files import KINDS
 
 __all__ = ["export", "snapshot"]
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+_FILE = FilePath(dir_okay=False, path_type=Path)
 
 
 @click.group(cls=Group, help=COMMANDS["snapshot"].summary)
@@ -116,7 +116,7 @@ def diff(*, old: Path, new: Path, form: str) -> int:
 
 
 @click.command(cls=Command, help=COMMANDS["export"].summary)
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=FilePath(file_okay=False, path_type=Path))
 @reach_options
 @click.option("--format", "form", type=click.Choice(FORMATS), default=FORMATS[0], show_default=True)
 @common_options

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, TypeVar
 
 import click
-from tqdm import tqdm
 
 from ecephys_dal.artifacts import ArtifactClient
+from ecephys_dal.bars import is_watched, row_bar
 from ecephys_dal.cli.commands import COMMANDS, Command
 from ecephys_dal.cli.exits import Exit
 from ecephys_dal.cli.filtering import filter_options, spec_of
 from ecephys_dal.cli.formats import FORMATS
 from ecephys_dal.cli.frames import Rows
-from ecephys_dal.cli.invocation import Invocation, common_options
+from ecephys_dal.cli.invocation import FilePath, Invocation, common_options
 from ecephys_dal.cli.text_table import table_lines
 from ecephys_dal.errors import ArtifactError, EcephysDalError
 from ecephys_dal.snapshot.reach import PUBLIC
@@ -56,7 +58,7 @@ _OPTIONS = (
     ),
     click.option(
         "--output",
-        type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+        type=FilePath(dir_okay=False, allow_dash=True, path_type=Path),
         help="Write to this file, which is there as a whole or not at all; - is stdout.",
     ),
     click.option(
@@ -179,14 +181,22 @@ def _table(rows: Rows, noun: str, limit: int | None) -> Iterator[str]:
 def _with_bar(
     parts: Iterator[bytes], rows: Rows, invocation: Invocation, noun: str, output: Path | None
 ) -> Iterator[bytes]:
-    """Show how many rows came so far, unless they can be seen themselves."""
-    if not invocation.progress or (output is None and sys.stdout.isatty()):
+    """Show how many rows came so far; nothing is shown any more where the rows are to be."""
+    if invocation.progress is False or not is_watched():
         yield from parts
         return
-    with tqdm(desc="Reading", unit=f" {noun}") as bar:
+    with row_bar(noun) as bar:
         for part in parts:
-            bar.update(rows.n_rows - bar.n)
+            bar.rows = rows.n_rows
+            if output is None and _may_be_seen(sys.stdout):
+                bar.close()
             yield part
+
+
+def _may_be_seen(stream: TextIO) -> bool:
+    """Return True if what is written may come onto the screen, as by way of a pipe it may."""
+    mode = os.fstat(stream.fileno()).st_mode
+    return stream.isatty() or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def _write(parts: Iterator[bytes], output: Path | None) -> None:

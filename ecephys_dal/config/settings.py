@@ -7,7 +7,8 @@ import os
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from ecephys_dal.errors import ConfigurationError, nearest_name
+from ecephys_dal.errors import ConfigurationError, suggestion
+from ecephys_dal.paths import absolute_path
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -101,6 +102,8 @@ class DatabaseSettings:
     def __post_init__(self) -> None:
         for name, kind in _kinds().items():
             _check(name, kind, getattr(self, name))
+        if self.sslrootcert not in (None, "system"):
+            object.__setattr__(self, "sslrootcert", str(absolute_path(self.sslrootcert)))
 
     @classmethod
     def from_env(cls, **settings: Any) -> Self:
@@ -126,8 +129,7 @@ class DatabaseSettings:
         for name in settings:
             if name not in kinds:
                 raise ConfigurationError(
-                    f"there is no setting {name!r} of a database;"
-                    f" did you mean {nearest_name(name, kinds)!r}?"
+                    f"there is no setting {name!r} of a database; {suggestion(name, kinds)}"
                 )
         for name, kind in kinds.items():
             text = os.environ.get(variable := f"{_PREFIX}{name.upper()}", "").strip()

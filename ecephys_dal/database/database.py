@@ -20,7 +20,7 @@ from ecephys_dal.database.bulk import Bulk, has_bulk_route
 from ecephys_dal.database.counters import Counters
 from ecephys_dal.database.engine import given_engine, guarded, make_engine
 from ecephys_dal.database.translation import translated_errors
-from ecephys_dal.database.url import cleaned, is_in_memory, parsed, shown, without_secrets
+from ecephys_dal.database.url import is_in_memory, parsed, shown, url_of, without_secrets
 from ecephys_dal.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Database:
         self.password = password
         self._may_bulk = bulk
         self.has_answered = False
-        self.url = cleaned(where.url) if isinstance(where, Engine) else parsed(where)
+        self.url = url_of(where) if isinstance(where, Engine) else parsed(where)
         if password is not None and (isinstance(where, Engine) or not _needs(self.url, password)):
             raise ConfigurationError(
                 "password is a function, for a URL of PostgreSQL that holds no password itself"

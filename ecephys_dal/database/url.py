@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.paths import absolute_path
 
-__all__ = ["cleaned", "is_in_memory", "parsed", "shown", "without_secrets"]
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
+    from sqlalchemy import Engine
+
+__all__ = ["bound", "cleaned", "is_in_memory", "parsed", "shown", "url_of", "without_secrets"]
+
+_FILES = ("passfile", "sslcert", "sslcrl", "sslcrldir", "sslkey", "sslrootcert")
 _SECRET_OPTIONS = ("password", "sslpassword")
 
 
@@ -33,7 +42,36 @@ def parsed(where: str | URL) -> URL:
         url = url.set(drivername="postgresql+psycopg2")
     if url.get_backend_name() not in ("postgresql", "sqlite"):
         raise ConfigurationError(f"{url.drivername} is neither postgresql nor sqlite")
-    return cleaned(url)
+    return bound(cleaned(url))
+
+
+def bound(url: URL) -> URL:
+    """Return the URL with absolute paths, so that it names the same files from any folder."""
+    if url.get_backend_name() == "postgresql":
+        given = {name: url.query.get(name) for name in _FILES}
+        return url.update_query_dict(
+            {name: str(absolute_path(path)) for name, path in given.items() if _is_path(path)}
+        )
+    name = url.database or ""
+    if is_in_memory(url) or name.removeprefix("file:").startswith((":memory:", "/")):
+        return url
+    if name.startswith("file:"):  # a URI of SQLite's own
+        path = unquote(name.removeprefix("file:"))
+        return url.set(database=f"file:{quote(str(absolute_path(path)))}")
+    return url.set(database=str(absolute_path(name)))
+
+
+def url_of(engine: Engine) -> URL:
+    """Return the URL of an engine of the caller's, to whom ``~`` is a folder of that name."""
+    url = cleaned(engine.url)
+    if url.get_backend_name() == "sqlite" and (url.database or "").startswith("~"):
+        url = url.set(database=str(Path.cwd() / str(url.database)))
+    return bound(url)
+
+
+def _is_path(value: object) -> TypeGuard[str]:
+    """Return True if it is no word of libpq's, as ``system``, and no URI of a key."""
+    return isinstance(value, str) and value != "system" and ":" not in value and bool(value)
 
 
 def cleaned(url: URL) -> URL:

@@ -7,9 +7,8 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from tqdm.auto import tqdm
-
 from ecephys_dal.artifacts import ArtifactClient, ArtifactSettings
+from ecephys_dal.bars import make_bar
 from ecephys_dal.database import Database
 from ecephys_dal.doctor.asking import Lims
 from ecephys_dal.doctor.assumptions import ASSUMPTIONS
@@ -24,12 +23,9 @@ from ecephys_dal.filters import checked_id
 from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from sqlalchemy import URL, Engine
 
     from ecephys_dal.artifacts import AsyncArtifactClient
-    from ecephys_dal.doctor.checks import Check
 
 __all__ = ["examine"]
 
@@ -43,7 +39,7 @@ def examine(
     *,
     file_id: int | None = None,
     time_limit: float = 10.0,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> Examination:
     """Look whether a LIMS is as the models, the rules and the downloads take for granted.
 
@@ -60,8 +56,8 @@ def examine(
         content is read but a byte, and where it is mounted what tells its format.
     time_limit : float
         Seconds that a statement, and a request, may take at most.
-    progress : bool
-        Show a bar, on stderr or in a notebook.
+    progress : bool, optional
+        Show a bar on stderr; with None only on a terminal or in a notebook, after a second.
 
     Returns
     -------
@@ -95,7 +91,8 @@ def examine(
                 opened.callback(client.close)
             checks += Files(client, wanted).checks()
         lims = Lims(database, time_limit)
-        findings = [one for check in _shown(checks, progress) for one in check.run(lims)]
+        shown = make_bar(progress, iterable=checks, desc="Examining LIMS", unit="check")
+        findings = [one for check in shown for one in check.run(lims)]
     return Examination(
         database=repr(database),
         examined_at=examined_at.isoformat(timespec="seconds"),
@@ -123,7 +120,3 @@ def _client_of(app: object) -> ArtifactClient:
             " ArtifactSettings"
         )
     return ArtifactClient(settings)
-
-
-def _shown(checks: tuple[Check, ...], progress: bool) -> Iterable[Check]:
-    return tqdm(checks, desc="Examining LIMS", unit="check") if progress else checks

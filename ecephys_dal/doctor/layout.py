@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ecephys_dal.doctor.catalogue import Catalogue, read_catalogue
@@ -10,10 +9,11 @@ from ecephys_dal.doctor.checks import Check
 from ecephys_dal.doctor.families import family_of, fit_of
 from ecephys_dal.doctor.findings import Finding
 from ecephys_dal.doctor.uses import name_of, users_of
+from ecephys_dal.errors import nearest_name
 from ecephys_dal.models import Base
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from sqlalchemy import Column, Table
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LAYOUT"]
 
-_NEAR = 0.75  # of difflib's ratio: a word more or less, but not another word
 _CODES = (
     "table_missing", "table_renamed", "table_unreadable", "column_missing", "column_renamed",
     "column_unreadable", "type_unfit", "type_differs", "type_unknown", "column_nullable",
@@ -48,7 +47,7 @@ def _compare(lims: Lims) -> Iterator[Finding]:
 
 def _missing_table(table: Table, catalogue: Catalogue, renamed: set[str]) -> Finding:
     users = users_of(map(name_of, table.columns))
-    near = _near(table.name, set(catalogue.others) - renamed)
+    near = nearest_name(table.name, set(catalogue.others) - renamed)
     if near is not None:
         renamed.add(near)
         message = f"there is no {table.name}; did you mean {near}?"
@@ -86,7 +85,7 @@ class _Comparison:
     def _missing(self, column: Column[Any]) -> Finding:
         family = family_of(column.type)
         alike = [name for name in self.extra if family_of(self.found[name]["type"]) == family]
-        near = _near(column.name, alike)
+        near = nearest_name(column.name, alike)
         if near is None:
             return self._finding("column_missing", column, "it is not there")
         self.extra.remove(near)
@@ -115,13 +114,6 @@ def _extra_columns(extra: dict[str, list[str]]) -> Finding:
 def _extra_tables(names: list[str]) -> Finding:
     listed = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
     return Finding.of("tables_extra", "", f"{len(names)}: {listed}")
-
-
-def _near(name: str, others: Iterable[str]) -> str | None:
-    """Return the other name that looks like this one, whatever the case, if one does."""
-    by_lower = {other.lower(): other for other in others}
-    near = get_close_matches(name.lower(), by_lower, n=1, cutoff=_NEAR)
-    return by_lower[near[0]] if near else None
 
 
 LAYOUT = Check("the tables and columns", _CODES, _compare, is_essential=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecephys_dal import repositories
-from ecephys_dal.errors import InvalidFilterError, nearest_name
+from ecephys_dal.errors import InvalidFilterError, suggestion
 from ecephys_dal.filters import FileFilter, checked_id
 
 if TYPE_CHECKING:
@@ -218,5 +218,5 @@ def _stored(value: Any) -> Any:
 def _check_type(name: str, known: Sequence[str]) -> None:
     if known and name not in known:
         raise InvalidFilterError(
-            f"no well-known file is of type {name!r}; did you mean {nearest_name(name, known)!r}?"
+            f"no well-known file is of type {name!r}; {suggestion(name, known)}"
         )

@@ -186,7 +186,12 @@ class EcephysProjectApi(ABC):
 
     @abstractmethod
     def get_unit_analysis_metrics(
-        self, unit_ids: Ids = None, ecephys_session_ids: Ids = None, session_types: Names = None
+        self,
+        unit_ids: Ids = None,
+        ecephys_session_ids: Ids = None,
+        session_types: Names = None,
+        *,
+        session_ids: Ids = None,
     ) -> DataFrame:
         """Return what current analysis runs found of the units' responses to stimuli.
 
@@ -196,6 +201,8 @@ class EcephysProjectApi(ABC):
             Only these units, only units of these sessions.
         session_types : collection of str, optional
             Only units of sessions of these types, such as ``["brain_observatory_1.1"]``.
+        session_ids : collection of int, optional
+            ``ecephys_session_ids`` by the name that it has in the other tables.
 
         Returns
         -------

@@ -250,13 +250,20 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
 
     @override
     def get_unit_analysis_metrics(
-        self, unit_ids: Ids = None, ecephys_session_ids: Ids = None, session_types: Names = None
+        self,
+        unit_ids: Ids = None,
+        ecephys_session_ids: Ids = None,
+        session_types: Names = None,
+        *,
+        session_ids: Ids = None,
     ) -> DataFrame:
-        spec = UnitMetricFilter(
-            unit_ids=unit_ids,
-            ecephys_session_ids=ecephys_session_ids,
-            session_types=session_types,
-        )
+        fields = {
+            "unit_ids": unit_ids,
+            "ecephys_session_ids": ecephys_session_ids,
+            "session_types": session_types,
+            "session_ids": session_ids,
+        }
+        spec = UnitMetricFilter.from_dict(fields)
         return self._asking(repositories.UnitMetricRepository).frame(spec)
 
     @override

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import reprlib
+from collections.abc import Mapping  # noqa: TC003 - read at run time
 from copy import copy
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, get_type_hints
+from functools import cache, wraps
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_type_hints
 
 from ecephys_dal.display import html_table
-from ecephys_dal.errors import InvalidFilterError, nearest_name
+from ecephys_dal.errors import InvalidFilterError, suggestion
 from ecephys_dal.filters.fields import FieldKind, IdRange, Names  # noqa: TC001 - read at run time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Self
 
-__all__ = ["Filter"]
+__all__ = ["Filter", "also_named"]
 
 _RULES, _RANGE = "without_rules", "id_range"
 _FEW = 5  # values of a field that are shown
@@ -42,6 +44,7 @@ class Filter:
         If a field holds what it can't hold; the message names the field and the value.
     """
 
+    also: ClassVar[Mapping[str, str]] = {}  # fields by the other names that they have
     id_range: IdRange = None
     without_rules: Names = None
 
@@ -100,12 +103,11 @@ class Filter:
         InvalidFilterError
             If a name is unknown; the message suggests the nearest one that is known.
         """
-        known = list(cls.kinds())
+        known = [*cls.kinds(), *cls.also]
         for name in fields:
             if name not in known:
                 raise InvalidFilterError(
-                    f"{cls.__name__} has no field {name!r};"
-                    f" did you mean {nearest_name(name, known)!r}?"
+                    f"{cls.__name__} has no field {name!r}; {suggestion(name, known)}"
                 )
         return cls(**fields)
 
@@ -137,6 +139,38 @@ class Filter:
         ]
         head = "" if rows else "no condition: every record"
         return html_table((type(self).__name__, head), rows)
+
+
+F = TypeVar("F", bound=Filter)
+
+
+def also_named(other: str, field: str) -> Callable[[type[F]], type[F]]:
+    """Let a field of a spec be given and read by the name that it has in other specs, too."""
+
+    def decorate(spec_type: type[F]) -> type[F]:
+        given_by_fields = spec_type.__init__
+
+        @wraps(given_by_fields)
+        def init(self: F, **fields: Any) -> None:
+            value = fields.pop(other, None)
+            if value is not None:
+                kind = self.kinds()[field]
+                value = kind.check(other, value)
+                named = fields.get(field)
+                if named is not None and kind.check(field, named) != value:
+                    raise InvalidFilterError(
+                        f"{field} and {other} are two names of one field, and differ;"
+                        " give one of them"
+                    )
+                fields[field] = value
+            given_by_fields(self, **fields)
+
+        spec_type.__init__ = init  # type: ignore[assignment]
+        spec_type.also = {**spec_type.also, other: field}
+        setattr(spec_type, other, property(attrgetter(field)))
+        return spec_type
+
+    return decorate
 
 
 def _shown(value: Any) -> str:

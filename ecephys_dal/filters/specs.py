@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ecephys_dal.filters.base import Filter
+from ecephys_dal.filters.base import Filter, also_named
 from ecephys_dal.filters.fields import Day, Ids, Names
 
 __all__ = [
@@ -98,6 +98,7 @@ class UnitFilter(Filter):
     published_at: Day = None
 
 
+@also_named("session_ids", "ecephys_session_ids")
 @dataclass(frozen=True, kw_only=True, repr=False)
 class UnitMetricFilter(Filter):
     """Which metric bundles.
@@ -107,7 +108,7 @@ class UnitMetricFilter(Filter):
     unit_ids : collection of int, optional
         Only bundles of these units.
     ecephys_session_ids : collection of int, optional
-        Only bundles of units of these sessions.
+        Only bundles of units of these sessions; ``session_ids`` says the same.
     session_types : collection of str, optional
         Only bundles of units of sessions of these types (``stimulus_name``).
     """

@@ -12,5 +12,17 @@ how two of them differ. `export` writes the public tables for other tools.
 
 import lazy_loader
 
-# The names stand in __init__.pyi; each is imported when it is first used.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+# Each name is imported from its module when it is first used. Type checkers read the same names in
+# __init__.pyi, which is no file where the package is in a zip file or frozen.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "comparing": ["SnapshotDiff", "TableDiff", "diff"],
+        "creating": ["create"],
+        "description": ["FORMAT_VERSION", "SnapshotInfo", "info"],
+        "exporting": ["export"],
+        "files": ["SnapshotFiles", "fetch", "folder_of"],
+        "opening": ["SnapshotDatabase", "database_of", "snapshot_at"],
+        "verifying": ["Verification", "verify"],
+    },
+)

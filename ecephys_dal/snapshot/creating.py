@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL
@@ -12,6 +11,7 @@ from ecephys_dal.bars import make_bar
 from ecephys_dal.database import shown
 from ecephys_dal.errors import ArtifactError, ConfigurationError
 from ecephys_dal.filters import SessionFilter
+from ecephys_dal.paths import absolute_path
 from ecephys_dal.snapshot.description import FORMAT_VERSION, SnapshotInfo, info, noted_in
 from ecephys_dal.snapshot.digests import digest_of, seal
 from ecephys_dal.snapshot.files import fetch
@@ -25,6 +25,7 @@ from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from sqlalchemy import Engine
 
@@ -42,7 +43,7 @@ def create(
     *,
     artifacts: ArtifactClient | None = None,
     hidden: bool = False,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> SnapshotInfo:
     """Copy all that a filter reaches into one SQLite file, which answers as its source does.
 
@@ -60,8 +61,8 @@ def create(
         Fetch the files too, into ``<path>.artifacts``, as `fetch` does.
     hidden : bool
         Take along what the visibility rules hide.
-    progress : bool
-        Show a bar on stderr.
+    progress : bool, optional
+        Show a bar on stderr; with None only on a terminal or in a notebook, after a second.
 
     Returns
     -------
@@ -80,7 +81,7 @@ def create(
     ArtifactError
         If files could not be fetched; the snapshot itself is there then.
     """
-    path = Path(path)
+    path = absolute_path(path)
     with opened_source(source) as database:
         reach = Reach(database, SessionFilter() if spec is None else spec, hidden=hidden)
         reach.check()
@@ -108,7 +109,7 @@ def _check_free(path: Path) -> None:
 
 
 def _make(
-    path: Path, reach: Reach, source: Source, request: Mapping[str, Any], *, progress: bool
+    path: Path, reach: Reach, source: Source, request: Mapping[str, Any], *, progress: bool | None
 ) -> None:
     part_path = part_of(path)
     with told(part_path):
@@ -120,7 +121,7 @@ def _make(
 
 
 def _go_on(
-    part: Part, reach: Reach, source: Source, request: Mapping[str, Any], *, progress: bool
+    part: Part, reach: Reach, source: Source, request: Mapping[str, Any], *, progress: bool | None
 ) -> None:
     """Do what is left to be done."""
     if part.noted.get("request") != request:
@@ -128,7 +129,7 @@ def _go_on(
         plan(part, reach, source, request=request)
     if "digests" not in part.noted:
         with make_bar(
-            desc="snapshot", total=part.rows_left, unit="row", unit_scale=True, disable=not progress
+            progress, desc="snapshot", total=part.rows_left, unit="row", unit_scale=True
         ) as bar:
             for number, table, ids in part.left():
                 part.copy(number, table, ids, source)

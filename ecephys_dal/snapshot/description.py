@@ -7,15 +7,16 @@ import sqlite3
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ecephys_dal.display import html_table
 from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError
+from ecephys_dal.paths import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 __all__ = [
     "FORMAT_VERSION",
@@ -133,12 +134,12 @@ def uri_of(path: str | Path) -> str:
 
     That is safe because a snapshot is not changed any more when it has its name.
     """
-    return f"file:{quote(str(Path(path).absolute()))}?mode=ro&immutable=1"
+    return f"file:{quote(str(absolute_path(path)))}?mode=ro&immutable=1"
 
 
 def connected(path: str | Path) -> sqlite3.Connection:
     """Open a file for reading, past all that is known of snapshots."""
-    if not Path(path).is_file():
+    if not absolute_path(path).is_file():
         raise DatabaseUnavailableError(f"there is no snapshot {path}")
     return sqlite3.connect(uri_of(path), uri=True)
 
@@ -216,5 +217,6 @@ def info(path: str | Path) -> SnapshotInfo:
     ConfigurationError
         If it is no snapshot, or of a format version that can't be read.
     """
+    path = absolute_path(path)
     noted = noted_in(path)
-    return SnapshotInfo.of(str(path), Path(path).stat().st_size, noted)
+    return SnapshotInfo.of(str(path), path.stat().st_size, noted)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecephys_dal.bars import make_bar, without_reading_bars
-from ecephys_dal.errors import ConfigurationError, nearest_name
+from ecephys_dal.errors import ConfigurationError, suggestion
 from ecephys_dal.filters import SessionFilter
 from ecephys_dal.frames.arrow import need_arrow
+from ecephys_dal.paths import absolute_path
 from ecephys_dal.snapshot.opening import opened_source
 from ecephys_dal.snapshot.reach import Reach
 from ecephys_dal.snapshot.storing import part_of, publish, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import pyarrow as pa
     from sqlalchemy import URL, Engine
@@ -37,7 +38,7 @@ def export(
     spec: Filter | None = None,
     *,
     format: str = "parquet",  # noqa: A002 - as pandas and DuckDB call it
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> dict[str, Path]:
     """Write what a filter reaches of the five public tables; needs the ``arrow`` extra.
 
@@ -51,8 +52,8 @@ def export(
         As for `create`.
     format : {"parquet", "csv"}
         What to write.
-    progress : bool
-        Show a bar on stderr.
+    progress : bool, optional
+        Show a bar on stderr; with None only on a terminal or in a notebook, after a second.
 
     Returns
     -------
@@ -72,18 +73,18 @@ def export(
     """
     need_arrow()
     if format not in FORMATS:
-        near = nearest_name(format, FORMATS)
-        raise ConfigurationError(f"format={format!r} is unknown; did you mean {near!r}?")
-    with opened_source(source) as database, told(Path(folder)):
+        raise ConfigurationError(f"format={format!r} is unknown; {suggestion(format, FORMATS)}")
+    folder = absolute_path(folder)
+    with opened_source(source) as database, told(folder):
         reach = Reach(database, SessionFilter() if spec is None else spec, hidden=False)
         reach.check(deep=True)
-        return _written(reach, Path(folder), format, progress=progress)
+        return _written(reach, folder, format, progress=progress)
 
 
-def _written(reach: Reach, folder: Path, suffix: str, *, progress: bool) -> dict[str, Path]:
+def _written(reach: Reach, folder: Path, suffix: str, *, progress: bool | None) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written, schemas = {}, {}
-    tables = make_bar(iterable=_NAMES, desc="export", unit="table", disable=not progress)
+    tables = make_bar(progress, iterable=_NAMES, desc="export", unit="table")
     for level, name in enumerate(tables):
         with without_reading_bars():
             table = reach.repository(level).arrow(where=reach.where(level))

@@ -14,8 +14,9 @@ from ecephys_dal.errors import (
     ArtifactCorruptError,
     ArtifactNotFoundError,
     ConfigurationError,
-    nearest_name,
+    suggestion,
 )
+from ecephys_dal.paths import absolute_path
 from ecephys_dal.repositories import ProbeLfpRepository, SessionNwbRepository, TemplateRepository
 from ecephys_dal.snapshot.opening import SnapshotDatabase
 
@@ -39,7 +40,8 @@ KINDS = tuple(_REPOSITORIES)
 
 def folder_of(path: str | Path) -> Path:
     """Return the folder of the files of a snapshot, ``<path>.artifacts`` beside it."""
-    return Path(path).with_name(f"{Path(path).name}.artifacts")
+    path = absolute_path(path)
+    return path.with_name(f"{path.name}.artifacts")
 
 
 def fetch(
@@ -75,8 +77,7 @@ def fetch(
     """
     for kind in kinds:
         if kind not in KINDS:
-            near = nearest_name(kind, KINDS)
-            raise ConfigurationError(f"kinds: {kind!r} is none; did you mean {near!r}?")
+            raise ConfigurationError(f"kinds: {kind!r} is none; {suggestion(kind, KINDS)}")
     with SnapshotDatabase(path) as database:
         tables = [_REPOSITORIES[kind](database) for kind in kinds]
         records = [one for table in tables for one in table.entities(options=table.to_locate)]
@@ -106,7 +107,7 @@ class SnapshotFiles(ArtifactClient):
 
     def __init__(self, folder: str | Path, settings: ArtifactSettings | None = None) -> None:
         super().__init__(settings)
-        self.folder = Path(folder).absolute()
+        self.folder = absolute_path(folder)
         self._verified: dict[str, tuple[int, int]] = {}
 
     @override

@@ -13,6 +13,7 @@ from typing_extensions import override
 from ecephys_dal.database import Database, cover
 from ecephys_dal.database.url import parsed
 from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.paths import absolute_path
 from ecephys_dal.snapshot.coverage import Coverage
 from ecephys_dal.snapshot.description import is_snapshot, noted_in, uri_of
 
@@ -48,9 +49,9 @@ class SnapshotDatabase(Database):
     """
 
     def __init__(self, path: str | Path, *, settings: DatabaseSettings | None = None) -> None:
-        self.noted = noted_in(path)
-        self.path = Path(path).absolute()
-        name, _, options = uri_of(path).partition("?")
+        self.path = absolute_path(path)
+        self.noted = noted_in(self.path)
+        name, _, options = uri_of(self.path).partition("?")
         query = {**dict(parse_qsl(options)), "uri": "true"}
         url = URL.create("sqlite", database=name, query=query)
         super().__init__(url, settings=settings)
@@ -97,7 +98,8 @@ def snapshot_at(where: str | Path | URL) -> Path | None:
         if url.get_backend_name() != "sqlite" or not url.database:
             return None
         where = url.database
-    return Path(where) if is_snapshot(where) else None
+    path = absolute_path(where)
+    return path if is_snapshot(path) else None
 
 
 def database_of(given: Database | str | URL | Engine) -> Database:

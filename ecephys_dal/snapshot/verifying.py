@@ -6,19 +6,20 @@ import sqlite3
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecephys_dal.artifacts.manifest import Manifest, sha256_of
-from ecephys_dal.bars import PATIENCE, make_bar
+from ecephys_dal.bars import make_bar
 from ecephys_dal.display import html_table
 from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.paths import absolute_path
 from ecephys_dal.snapshot.description import connected, noted_in
 from ecephys_dal.snapshot.digests import checksum_of, digest_of, sealed_checksum
 from ecephys_dal.snapshot.files import folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from pathlib import Path
 
     from ecephys_dal.artifacts.manifest import Record
 
@@ -69,7 +70,9 @@ class Verification:
         return {"path": self.path, "ok": self.ok, **lists}
 
 
-def verify(path: str | Path, *, artifacts: bool = True, progress: bool = True) -> Verification:
+def verify(
+    path: str | Path, *, artifacts: bool = True, progress: bool | None = None
+) -> Verification:
     """Compare a snapshot with what was noted when it was made: every byte, and every row.
 
     Parameters
@@ -78,8 +81,8 @@ def verify(path: str | Path, *, artifacts: bool = True, progress: bool = True) -
         Of the snapshot.
     artifacts : bool
         Read the files in ``<path>.artifacts`` too, and compare their SHA-256 with the manifest.
-    progress : bool
-        Show bars on stderr, if it takes longer than a second.
+    progress : bool, optional
+        Show bars on stderr; with None only on a terminal or in a notebook, after a second.
 
     Returns
     -------
@@ -95,7 +98,7 @@ def verify(path: str | Path, *, artifacts: bool = True, progress: bool = True) -
     It finds what a disk or a transfer has changed. It does not find what somebody has changed on
     purpose, digests and all.
     """
-    path = Path(path)
+    path = absolute_path(path)
     connected(path).close()  # or there is none
     checked, problems = ["the checksum of the file"], []
     if checksum_of(path) != sealed_checksum(path):
@@ -112,7 +115,7 @@ def verify(path: str | Path, *, artifacts: bool = True, progress: bool = True) -
     return Verification(path=str(path), checked=tuple(checked), problems=tuple(problems))
 
 
-def _table_problems(path: Path, noted: dict[str, Any], *, progress: bool) -> Iterator[str]:
+def _table_problems(path: Path, noted: dict[str, Any], *, progress: bool | None) -> Iterator[str]:
     with closing(connected(path)) as connection:
         for table, expected in _shown(noted["digests"].items(), "table", progress=progress):
             try:
@@ -126,7 +129,7 @@ def _table_problems(path: Path, noted: dict[str, Any], *, progress: bool) -> Ite
                 yield f"the rows of {table} differ: SHA-256 {digest}, not {expected}"
 
 
-def _file_problems(folder: Path, *, progress: bool) -> Iterator[str]:
+def _file_problems(folder: Path, *, progress: bool | None) -> Iterator[str]:
     for name, record in _shown(sorted(Manifest(folder).all().items()), "file", progress=progress):
         path = folder / name
         if not path.is_file():
@@ -135,11 +138,9 @@ def _file_problems(folder: Path, *, progress: bool) -> Iterator[str]:
             yield f"{path} is not what was fetched; remove it, and fetch it again"
 
 
-def _shown(wanted: Collection[T], noun: str, *, progress: bool) -> Iterable[T]:
+def _shown(wanted: Collection[T], noun: str, *, progress: bool | None) -> Iterable[T]:
     """Show how many have been verified, if that is long work."""
-    bar: Iterable[T] = make_bar(
-        iterable=wanted, desc="verify", unit=noun, delay=PATIENCE, disable=not progress
-    )
+    bar: Iterable[T] = make_bar(progress, iterable=wanted, desc="verify", unit=noun)
     return bar
 
 

@@ -7,6 +7,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.paths import absolute_path
 from ecephys_dal.testing import factories
 from ecephys_dal.testing.shared import SharedRecords, filling
 
@@ -26,7 +27,7 @@ Row = dict[str, str]
 _FIRST_ID = 1_000_000_000  # of the records whose ids are not published; above those that are
 
 
-def load_release(database: Database, folder: Path) -> None:
+def load_release(database: Database, folder: str | Path) -> None:
     """Put a release's ``sessions.csv`` and ``probes.csv`` into a database of our own.
 
     They are the tables that AllenSDK's ``EcephysProjectCache`` writes. Sessions, probes, specimens
@@ -36,7 +37,7 @@ def load_release(database: Database, folder: Path) -> None:
     ----------
     database : Database
         Owned, and with the schema, as `~ecephys_dal.migrations.upgrade` makes it.
-    folder : Path
+    folder : str or Path
         Where the two files are.
 
     Raises
@@ -51,6 +52,7 @@ def load_release(database: Database, folder: Path) -> None:
     on which each of its probes with LFP has the record of an LFP file. There are no channels,
     units or metrics, for these are not published as plain tables.
     """
+    folder = absolute_path(folder)
     sessions, probes = _table(folder / "sessions.csv"), _table(folder / "probes.csv")
     with filling(database, _FIRST_ID) as db:
         runs = _load_sessions(db, sessions)

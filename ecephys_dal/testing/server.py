@@ -9,12 +9,15 @@ import sys
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
+from ecephys_dal.paths import absolute_path
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from typing_extensions import Self
 
 __all__ = ["ArtifactServer"]
@@ -57,7 +60,7 @@ class ArtifactServer:
 
     def __init__(self, folder: str | Path) -> None:
         self.requests: list[str] = []
-        self._server = _Server(Path(folder), self.requests)
+        self._server = _Server(absolute_path(folder), self.requests)
         self._thread = Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self.host = f"127.0.0.1:{self._server.server_port}"
         self.url = f"http://{self.host}"

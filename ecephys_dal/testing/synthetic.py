@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import text
-from tqdm import tqdm
 
+from ecephys_dal.bars import make_bar
 from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.migrations import upgrade
+from ecephys_dal.paths import absolute_path
 from ecephys_dal.testing.awkward import spoil
 from ecephys_dal.testing.factories import StimulusNamespaceFactory
 from ecephys_dal.testing.plans import awkward_plans, well_behaved_plans
@@ -21,6 +21,9 @@ from ecephys_dal.testing.templates import awkward_templates, templates
 from ecephys_dal.testing.writer import SessionWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
     from sqlalchemy import URL
     from sqlalchemy.orm import Session
 
@@ -81,7 +84,7 @@ def build_synthetic_lims(
     units_per_session: int = 1700,
     seed: int = 0,
     artifacts: str | Path | None = None,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> SyntheticLims:
     """Fill a database of our own with a LIMS, always the same for the same arguments.
 
@@ -103,8 +106,8 @@ def build_synthetic_lims(
         Other seeds draw other values; the ids stay the same.
     artifacts : str or Path, optional
         Where to write the bytes of the files: about 250 kB for each session and probe.
-    progress : bool
-        Show a progress bar on stderr.
+    progress : bool, optional
+        Show a bar on stderr; with None only on a terminal or in a notebook, after a second.
 
     Returns
     -------
@@ -135,13 +138,14 @@ def build_synthetic_lims(
     noise units, and NULLs among the metrics.
     """
     _check_shape(sessions, probes, channels_per_probe, units_per_session, seed)
-    lims = SyntheticLims(artifacts=None if artifacts is None else Path(artifacts))
+    lims = SyntheticLims(artifacts=None if artifacts is None else absolute_path(artifacts))
     plans = [
         *well_behaved_plans(sessions, probes, channels_per_probe, units_per_session),
         *awkward_plans(),
     ]
     with filling(database, FIRST_ID) as db:
-        _fill(db, lims, tqdm(plans, "synthetic LIMS", unit="session", disable=not progress), seed)
+        shown = make_bar(progress, iterable=plans, desc="synthetic LIMS", unit="session")
+        _fill(db, lims, shown, seed)
     return lims
 
 
@@ -154,7 +158,7 @@ def create_synthetic_lims(
     units_per_session: int = 1700,
     seed: int = 0,
     artifacts: str | Path | None = None,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> SyntheticLims:
     """Make the schema in an empty database, and fill it as `build_synthetic_lims` does.
 
@@ -201,7 +205,7 @@ def _check_shape(
             raise ConfigurationError(f"{name}={number!r} is too small a number")
 
 
-def _fill(db: Session, lims: SyntheticLims, plans: tqdm[SessionPlan], seed: int) -> None:
+def _fill(db: Session, lims: SyntheticLims, plans: Iterable[SessionPlan], seed: int) -> None:
     shared = SharedRecords()
     db.add_all(shared.structures.values())
     writer = SessionWriter(db, shared, lims.artifacts)

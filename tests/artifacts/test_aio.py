@@ -597,8 +597,7 @@ def test_a_client_is_usable_after_a_fork_on_both_sides(
 
 
 INTERRUPTED = """
-import asyncio, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background lacks
+import asyncio, sys
 from ecephys_dal import ArtifactSettings, AsyncArtifactClient
 host, folder = sys.argv[1:]
 with AsyncArtifactClient(ArtifactSettings(host=host, progress=False)) as client:

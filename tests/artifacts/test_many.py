@@ -310,8 +310,7 @@ def test_the_error_of_a_callable_ends_it_all(server: ScriptedServer, tmp_path: P
 
 
 CHILD = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background lacks
+import sys
 from ecephys_dal import Artifact, ArtifactClient, ArtifactSettings
 host, folder, form = sys.argv[1:]
 wanted = [Artifact(f"files/{n}", id=n, filename="a.nwb") for n in range(8)]

@@ -222,7 +222,7 @@ def test_a_file_under_a_mount_is_read(tmp_path: Path) -> None:
         "/allen:/mnt",
         "allen=/mnt",
         "/allen=mnt",
-        {"/allen": "~/mnt"},
+        {"/allen": "~no_such_user/mnt"},
         {"": "/mnt"},
         {"/allen/..": "/mnt"},
         {"/allen": "/mnt/../x"},

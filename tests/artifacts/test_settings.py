@@ -51,7 +51,7 @@ BAD = {
     "user_agent": ["", 5, b"x", "a\nb", " a", "a\0", "\N{SNOWMAN}"],
     "mounts": ["/allen", "allen=/mnt", 5, ["/allen"], {"/allen": 5}, {"allen": "/mnt"}],
     "sha256": ["no", None, 0, 1],
-    "progress": ["no", None, 0, 1],
+    "progress": ["no", 0, 1],
 }  # fmt: skip
 
 

@@ -87,6 +87,17 @@ class Terminal:
         return self.process.wait(30)
 
 
+def after(text: str) -> list[str]:
+    """Return the lines that are left of what a terminal was told."""
+    lines: list[str] = []
+    for line in text.replace("\r\n", "\n").split("\n"):
+        shown = ""
+        for part in line.split("\r"):
+            shown = part + shown[len(part) :]
+        lines.append(shown.rstrip())
+    return [line for line in lines if line]
+
+
 # The child makes the terminal its own, so that Ctrl-C there is a signal to it.
 _CONTROL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"

@@ -24,8 +24,7 @@ def test_the_demo_runs_the_main_job_and_shows_every_line_of_it(tmp_path: Path) -
     assert [line for line in shown if line not in done.stdout] == []
     for printed in ("57 metrics of", "of them good", "local_index", "probe_", "movie (30, 38, 76)"):
         assert printed in done.stdout
-    for name in (".nwb", "_lfp.nwb", "natural_movie_1.npy", "natural_scene_0.tiff"):
-        assert f"{name}: 100%" in done.stderr
+    assert done.stderr == ""  # which is no terminal
     (folder,) = tmp_path.iterdir()
     files = {path.name for path in folder.iterdir()}
     assert {"lims.db", "session.nwb", "lfp.nwb", "movie.npy", "scene.tiff"} <= files

@@ -8,7 +8,13 @@ import io
 import click
 import pytest
 
-from ecephys_dal import ProbeFilter, SessionFilter, UnitFilter, UnitMetricFilter
+from ecephys_dal import (
+    InvalidFilterError,
+    ProbeFilter,
+    SessionFilter,
+    UnitFilter,
+    UnitMetricFilter,
+)
 from ecephys_dal.cli.exits import exit_of, line_of
 from ecephys_dal.cli.filtering import filter_options, spec_of
 from ecephys_dal.cli.tables import TABLES
@@ -40,7 +46,7 @@ def test_every_field_of_every_filter_is_an_option_with_a_text(filter_type):
     def command(**_): ...
 
     texts = {one.name: one.help for one in command.params}
-    assert set(texts) == set(filter_type.kinds())
+    assert set(texts) == {*filter_type.kinds(), *filter_type.also}
     assert all(text and text[0].isupper() and text.endswith(".") for text in texts.values())
 
 
@@ -51,6 +57,36 @@ def test_a_command_has_the_options_of_its_table(name, asked):
     for field in TABLES[name].filter_type.kinds():
         assert f"--{field.replace('_', '-')}" in shown
     assert all(rule in shown for rule in TABLES[name].rule_names())
+
+
+def test_the_sessions_of_metrics_have_the_name_that_all_sessions_have(folder_of_files, asked):
+    url, _, lims = folder_of_files
+    session = str(lims.session_ids[0])
+    spec = UnitMetricFilter(ecephys_session_ids=[int(session)])
+    assert parsed(UnitMetricFilter, "--session-id", session) == spec
+    assert (
+        parsed(UnitMetricFilter, "--session-ids", session, "--ecephys-session-id", session) == spec
+    )
+    with pytest.raises(InvalidFilterError, match="ecephys_session_ids and session_ids"):
+        parsed(UnitMetricFilter, "--session-ids", session, "--ecephys-session-id", "1")
+    counts = [
+        asked(*command, option, session, "--database", url)[1]
+        for option in ("--session-id", "--ecephys-session-id")
+        for command in (["metrics", "--count"], ["explain", "metrics", "--no-counts"])
+    ]
+    assert counts[:2] == counts[2:]
+    assert counts[0] == "8\n"
+    refused = asked("export", "x", "--of", "sessions", "--ecephys-session-id", 1, "--database", url)
+    assert "--ecephys-session-ids chooses no sessions; it goes with --of metrics" in refused[2]
+    assert refused[0] == 2
+
+
+def test_the_sessions_of_metrics_choose_what_is_exported(folder_of_files, tmp_path, asked):
+    url, _, lims = folder_of_files
+    export = ("export", tmp_path, "--format", "csv", "--database", url, "--of", "metrics")
+    assert asked(*export, "--session-id", lims.session_ids[0])[0] == 0
+    assert (tmp_path / "unit_analysis_metrics.csv").read_text().count("\n") == 9
+    assert asked(*export, "--session-id", 1)[0] == 1
 
 
 def test_what_is_not_given_is_no_condition():

@@ -45,10 +45,20 @@ def test_a_second_shell_can_do_everything_that_the_demo_says(tmp_path):
 @pytest.mark.slow
 def test_its_folder_stays_if_one_is_named_and_a_second_demo_does_not_spoil_it(tmp_path):
     command = [program(), "demo", "--sessions", "1", "--folder", str(tmp_path / "demo")]
+    ignoring = [
+        "bash",
+        "-c",
+        'trap "" INT; exec "$@"',
+        "bash",
+        *command,
+    ]  # as a job in the background
     with subprocess.Popen(  # noqa: S603 - our own program
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        ignoring, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
     ) as demo:
         assert any("api = " in line for line in demo.stdout)
+        demo.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            demo.wait(0.3)
         demo.send_signal(signal.SIGTERM)
         assert demo.wait(30) == 0
         assert demo.stderr.read() == ""

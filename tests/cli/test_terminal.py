@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import subprocess
+import sys
 import time
 
 import pytest
@@ -12,7 +15,7 @@ from sqlalchemy import create_engine, text
 from ecephys_dal import Database
 from ecephys_dal.cli.text_table import table_lines
 from tests.artifacts.conftest import ETAG, NWB, ScriptedServer, ranged
-from tests.cli.shell import call, terminal
+from tests.cli.shell import after, call, environment, program, terminal
 from tests.logins import PASSWORD
 
 
@@ -55,25 +58,79 @@ def test_what_is_stored_can_not_steer_a_terminal():
     assert lines[4].split() == ["-", "2"]
 
 
+# The program, whose bars come at once, and whose answers take their time.
+SLOW = """
+import sys, time
+from ecephys_dal import bars
+from ecephys_dal.cli import frames, main
+bars.PATIENCE, bars._OFTEN = 0, 0.01
+read = frames.Rows.frames
+def slowly(*given, **named):
+    for frame in read(*given, **named):
+        time.sleep(0.3)
+        yield frame
+frames.Rows.frames = slowly
+sys.exit(main())
+"""
+
+
+def slowly(*arguments: object, **how):
+    return terminal("-c", SLOW, *arguments, command=sys.executable, **how)
+
+
 def test_a_bar_is_on_a_terminal_only_and_can_be_switched_off(filled, tmp_path):
     url, _ = filled("sqlite")
     path = tmp_path / "units.csv"
-    _, lines = shown("units", "--output", path, database=url)
-    assert any("Reading" in line for line in lines)
-    assert shown("units", "--output", path, "--no-progress", database=url) == (0, [])
-    assert shown("--no-progress", "units", "--output", path, database=url) == (0, [])
-    done = call("units", "--output", path, database=url)
+    with slowly("units", "--output", path, database=url) as screen:
+        assert screen.wait() == 0
+    assert "Reading units" in screen.text
+    assert after(screen.text) == []
+    for switched_off in (
+        ("units", "--output", path, "--no-progress"),
+        ("--no-progress", "units", "--output", path),
+    ):
+        with slowly(*switched_off, database=url) as screen:
+            assert (screen.wait(), screen.text) == (0, "")
+    assert shown("units", "--output", path, database=url) == (0, [])  # it takes no second
+    command = [sys.executable, "-c", SLOW, "units", "--output", str(path)]
+    done = subprocess.run(  # noqa: S603 - our own program
+        command, env=environment(url), capture_output=True, text=True, check=True
+    )
     assert (done.stdout, done.stderr) == ("", "")
 
 
-def test_a_bar_does_not_get_into_what_is_piped(filled, tmp_path):
+def test_a_bar_does_not_get_into_what_is_kept(filled, tmp_path):
     url, lims = filled("sqlite")
     with (tmp_path / "ids").open("wb") as file:
-        with terminal("sessions", "--columns", "id", database=url, stdout=file.fileno()) as screen:
+        given = ("sessions", "--columns", "id")
+        with slowly(*given, database=url, stdout=file.fileno()) as screen:
             assert screen.wait() == 0
-        assert "Reading" in screen.text
+        assert "Reading sessions" in screen.text
     ids = (tmp_path / "ids").read_text().split()
     assert ids == ["id", *map(str, lims.visible_session_ids)]
+
+
+@pytest.mark.parametrize("reader", ["", "| cat", "| python -m json.tool --json-lines"])
+def test_a_bar_is_gone_before_what_is_piped_comes_to_the_same_terminal(reader, filled):
+    url, lims = filled("sqlite")
+    line = f'"$@" {reader}'
+    given = ("-c", line, "bash", sys.executable, "-c", SLOW, "sessions", "--columns", "id",
+             "--format", "jsonl")  # fmt: skip
+    with terminal(*given, command=shutil.which("bash"), database=url) as screen:
+        assert screen.wait() == 0
+    bar, _, rows = screen.text.rpartition("\r                ")
+    assert "Reading sessions" in bar
+    assert "Reading" not in rows
+    assert [int(one) for one in re.findall(r'"id": ([0-9]+)', rows)] == lims.visible_session_ids
+    assert all(re.search(r'[{}"]', one) for one in after(screen.text))
+
+
+def test_a_short_answer_that_is_piped_shows_no_bar(filled):
+    url, _ = filled("sqlite")
+    given = ("-c", '"$@" --format json | cat', "bash", program(), "sessions")
+    with terminal(*given, command=shutil.which("bash"), database=url) as screen:
+        assert screen.wait() == 0
+    assert json.loads(screen.text)
 
 
 def test_parquet_is_nothing_for_a_terminal(filled):

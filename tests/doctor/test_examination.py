@@ -119,10 +119,10 @@ def test_every_kind_says_what_it_means_and_what_to_do():
     assert all(code == kind.code for code, kind in KINDS.items())
 
 
-def test_a_bar_is_shown_unless_it_is_switched_off(healthy, capfd):
+def test_a_bar_is_shown_if_that_is_wanted(healthy, capfd):
     examine(healthy("sqlite"), progress=False)
     assert capfd.readouterr().err == ""
-    examine(healthy("sqlite"))
+    examine(healthy("sqlite"), progress=True)
     assert "Examining LIMS" in capfd.readouterr().err
 
 

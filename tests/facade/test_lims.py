@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import create_engine
@@ -169,6 +170,7 @@ def test_names_order_and_defaults_of_the_arguments() -> None:
         ],
         "get_unit_analysis_metrics": [
             ("unit_ids", None), ("ecephys_session_ids", None), ("session_types", None),
+            ("session_ids", None),
         ],
         "default": [
             ("lims_credentials", None), ("app_kwargs", None), ("asynchronous", False),
@@ -180,6 +182,23 @@ def test_names_order_and_defaults_of_the_arguments() -> None:
         names = [p for p in signature.parameters.items() if p[0] != "self"]
         assert [(name, p.default) for name, p in names] == arguments, method
     assert EcephysProjectLimsApi.STIMULUS_TEMPLATE_NAMESPACE == "brain_observatory_1.1"
+
+
+def test_metrics_know_their_sessions_by_the_name_of_the_other_tables(
+    synthetic: SyntheticLims,
+) -> None:
+    one = synthetic.session_ids[:1]
+    with EcephysProjectLimsApi(synthetic.database, Recorder()) as api:
+        get = api.get_unit_analysis_metrics
+        expected = get(ecephys_session_ids=one)
+        assert 0 < len(expected) < len(get())
+        pd.testing.assert_frame_equal(get(session_ids=np.array(one)), expected)
+        pd.testing.assert_frame_equal(get(None, one, session_ids=set(one)), expected)
+        assert get(session_ids=[]).empty
+        with pytest.raises(InvalidFilterError, match="ecephys_session_ids and session_ids"):
+            get(ecephys_session_ids=one, session_ids=[1])
+        with pytest.raises(InvalidFilterError, match="session_ids='1'"):
+            get(session_ids="1")
 
 
 def test_the_interface_is_abstract_and_described() -> None:

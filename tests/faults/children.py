@@ -40,7 +40,6 @@ class Hindrance:
 
     def take_effect(self) -> None:
         """Hinder this process."""
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         if self.umask is not None:
             os.umask(self.umask)
         if self.no_locks:

@@ -31,7 +31,8 @@ def _arguments(function: Any) -> list[tuple[str, Any, Any]]:
 
 def _shared(ours: list[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:
     """Leave out what only we have, which code that calls AllenSDK's class can't meet."""
-    only_ours = {(name, inspect.Parameter.KEYWORD_ONLY) for name in ("without_rules", "progress")}
+    names = ("without_rules", "progress", "session_ids")
+    only_ours = {(name, inspect.Parameter.KEYWORD_ONLY) for name in names}
     return [one for one in ours if one[:2] not in only_ours]
 
 

@@ -263,7 +263,7 @@ def test_progress_goes_to_stderr(
     small: Lims, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     spec: Any = SessionFilter(session_ids=small.ids.session_ids[:1])
-    snapshot.create(small.database, tmp_path / "s.db", spec)
+    snapshot.create(small.database, tmp_path / "s.db", spec, progress=True)
     out, err = capfd.readouterr()
     assert out == ""
     assert "snapshot: 100%" in err

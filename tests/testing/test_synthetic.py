@@ -168,11 +168,11 @@ def test_a_database_is_filled_once(tmp_path):
         create_synthetic_lims(url, sessions=0, progress=False)
 
 
-def test_the_progress_bar_can_be_switched_off(capfd):
+def test_a_bar_is_shown_if_that_is_wanted(capfd):
     small = {"sessions": 0, "channels_per_probe": 8, "units_per_session": 1}
     create_synthetic_lims("sqlite://", **small, progress=False)
     assert capfd.readouterr().err == ""
-    create_synthetic_lims("sqlite://", **small)
+    create_synthetic_lims("sqlite://", **small, progress=True)
     assert "synthetic LIMS" in capfd.readouterr().err
 
 

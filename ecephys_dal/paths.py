@@ -1,0 +1,33 @@
+"""Paths that callers give: ~ is a home folder, and what is relative is so to the current folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ecephys_dal.errors import ConfigurationError
+
+__all__ = ["absolute_path"]
+
+
+def absolute_path(path: str | os.PathLike[str], base: Path | None = None) -> Path:
+    """Return the absolute path that is meant, wherever the process changes its folder to later.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        As a caller gives it: ``~`` and ``~user`` are home folders.
+    base : Path, optional
+        What a relative path is relative to; the current folder without it.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such home folder, or no current folder.
+    """
+    try:
+        return (base or Path()).joinpath(Path(path).expanduser()).absolute()
+    except (RuntimeError, OSError) as error:
+        raise ConfigurationError(
+            f"{os.fspath(path)} is the path of no file: {error}; give an absolute path"
+        ) from error
