@@ -10,7 +10,7 @@ from ecephys_dal import repositories, snapshot
 from ecephys_dal.config import DatabaseSettings, DbCredentials
 from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
-from ecephys_dal.facade.files import FileMethods, located
+from ecephys_dal.facade.files import FileMethods, NoClient, located
 from ecephys_dal.facade.glance import GlanceMethods
 from ecephys_dal.facade.interface import EcephysProjectApi
 from ecephys_dal.facade.reasons import ReasonMethods, checked_rules
@@ -58,8 +58,9 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
     ----------
     postgres_engine : Database, Engine, URL or str
         Where the tables are; only read.
-    app_engine : object with ``stream(route)``
-        Fetches files from the web application, such as an `ArtifactClient`.
+    app_engine : object with ``stream(route)``, optional
+        Fetches files from the web application, such as an `ArtifactClient`. Without it there are
+        tables, reasons and lists of files; whatever fetches a file raises `ConfigurationError`.
     without_rules : collection of str
         Names of visibility rules that shall hide nothing, as `ecephys_dal.rules` lists them.
 
@@ -74,10 +75,12 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
     def __init__(
         self,
         postgres_engine: Database | Engine | URL | str,
-        app_engine: Streams,
+        app_engine: Streams | None = None,
         *,
         without_rules: Names = None,
     ) -> None:
+        if app_engine is None:
+            app_engine = NoClient()
         if not callable(getattr(app_engine, "stream", None)):
             raise ConfigurationError(
                 f"app_engine, a {type(app_engine).__name__}, has no stream(route);"
