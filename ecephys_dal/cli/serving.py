@@ -67,9 +67,9 @@ def demo(
         raise ConfigurationError(f"the demo can't be built: {error}") from error
     if no_serve and folder is None:
         raise click.UsageError("--no-serve leaves a LIMS in a folder; name it by --folder")
-    # Also in the background, where a shell has SIGINT ignored; kill tidies up as Ctrl-C does.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not no_serve:  # kill tidies up as Ctrl-C does, for which a shell's background is deaf
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     made = testing.demo(folder, sessions=sessions, progress=invocation.progress)
     with made as lims, suppress(KeyboardInterrupt):
         told = {
