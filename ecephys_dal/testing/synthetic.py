@@ -29,6 +29,8 @@ from ecephys_dal.testing.templates import awkward_templates, templates
 from ecephys_dal.testing.writer import SessionWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import URL
     from sqlalchemy.orm import Session
 
@@ -152,7 +154,7 @@ def build_synthetic_lims(
     with filling(database, FIRST_ID) as db:
         if lims.artifacts is not None:
             begin_files(lims.artifacts, shape)
-        bar = tqdm(plans, "synthetic LIMS", unit="session", disable=not progress)
+        bar = tqdm(plans, "synthetic LIMS", unit="session") if progress else plans
         _fill(db, lims, bar, shape)
     if lims.artifacts is not None:
         end_files(lims.artifacts, shape)
@@ -262,7 +264,7 @@ def _make_files(database: Database, shape: dict[str, Any], folder: Path, progres
 
 
 def _fill(
-    db: Session, lims: SyntheticLims, plans: tqdm[SessionPlan], shape: dict[str, Any]
+    db: Session, lims: SyntheticLims, plans: Iterable[SessionPlan], shape: dict[str, Any]
 ) -> None:
     shared = SharedRecords()
     db.add_all(shared.structures.values())
