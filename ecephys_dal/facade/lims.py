@@ -59,8 +59,7 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
     postgres_engine : Database, Engine, URL or str
         Where the tables are; only read.
     app_engine : object with ``stream(route)``, optional
-        Fetches files from the web application, such as an `ArtifactClient`. Without it there are
-        tables, reasons and lists of files; whatever fetches a file raises `ConfigurationError`.
+        Fetches files, such as an `ArtifactClient`. Without it, only what fetches one is refused.
     without_rules : collection of str
         Names of visibility rules that shall hide nothing, as `ecephys_dal.rules` lists them.
 
@@ -79,15 +78,13 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
         *,
         without_rules: Names = None,
     ) -> None:
-        if app_engine is None:
-            app_engine = NoClient()
-        if not callable(getattr(app_engine, "stream", None)):
+        if app_engine is not None and not callable(getattr(app_engine, "stream", None)):
             raise ConfigurationError(
                 f"app_engine, a {type(app_engine).__name__}, has no stream(route);"
                 " give an ArtifactClient"
             )
         self.postgres_engine: Database = snapshot.database_of(postgres_engine)
-        self.app_engine: Any = app_engine
+        self.app_engine: Any = NoClient() if app_engine is None else app_engine
         self.without_rules = checked_rules(without_rules)
 
     @classmethod
