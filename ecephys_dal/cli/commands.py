@@ -15,7 +15,7 @@ from ecephys_dal.errors import nearest_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["COMMANDS", "Command", "Group", "Program"]
+__all__ = ["COMMANDS", "EXAMPLES", "Command", "Group", "Program"]
 
 
 class Place(NamedTuple):
@@ -41,9 +41,46 @@ COMMANDS = {
     "db": Place("schema:db", "Make or look at the schema of a database of your own."),
 }
 
+# An example of each command that can be run, for its help; the ids are those of a demo.
+EXAMPLES = {
+    "sessions": "--published-at 2019-10-03 --columns id,session_type,genotype",
+    "probes": "--session-id 600000021 --format table",
+    "channels": "--probe-ids 600000024,600000025 --output channels.csv",
+    "units": "--session-id 600000021 --count",
+    "metrics": "--session-type brain_observatory_1.1 --output metrics.jsonl",
+    "download session": "600000021 --output-dir files",
+    "download lfp": "600000024 600000025 --output-dir files",
+    "download movie": "1 --output-dir files",
+    "download scene": "0 --output-dir files",
+    "why": "session 600000021",
+    "explain sessions": "--published-at 2019-10-03",
+    "explain probes": "--session-id 600000021",
+    "explain channels": "--probe-id 600000024",
+    "explain units": "--session-id 600000021 --no-counts",
+    "explain metrics": "--ecephys-session-id 600000021",
+    "doctor": "--time-limit 30",
+    "snapshot create": "part.db --session-id 600000021",
+    "snapshot fetch": "part.db --kind nwb",
+    "snapshot info": "part.db",
+    "snapshot verify": "part.db",
+    "snapshot diff": "part.db newer.db",
+    "export": "tables --session-id 600000021 --format csv",
+    "demo": "--folder demo --no-serve",
+    "db upgrade": "--database own.db --yes",
+    "db current": "--database own.db",
+}
+
 
 class Command(click.Command):
-    """A command that knows which option was meant."""
+    """A command that knows which option was meant, and whose help has an example."""
+
+    @override
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        program, _, path = ctx.command_path.partition(" ")
+        if path in EXAMPLES:
+            with formatter.section("Example"):
+                formatter.write(f"  {program} {path} {EXAMPLES[path]}\n")
+        super().format_epilog(ctx, formatter)
 
     @override
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -12,7 +12,6 @@ from ecephys_dal.cli.exits import Exit
 from ecephys_dal.cli.filtering import filter_options, spec_of
 from ecephys_dal.cli.invocation import Invocation, common_options
 from ecephys_dal.cli.tables import TABLES
-from ecephys_dal.cli.web import Naming
 from ecephys_dal.facade import EcephysProjectLimsApi
 from ecephys_dal.filters import SessionFilter
 from ecephys_dal.repositories import Why
@@ -46,7 +45,7 @@ def why(invocation: Invocation, /, *, subject: str, number: int, form: str, **va
     """Tell why a record is visible or hidden, or why there is a file or none."""
     spec = spec_of(SessionFilter, values)
     with invocation.opened() as database:
-        api = EcephysProjectLimsApi(database, Naming(), without_rules=spec.without_rules)
+        api = EcephysProjectLimsApi(database, without_rules=spec.without_rules)
         answer = api.why(**{SUBJECTS[subject]: number}, published_at=spec.published_at)
     show(answer, form)
     is_there = answer.visible if isinstance(answer, Why) else len(answer.found) == 1

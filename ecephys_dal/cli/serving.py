@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event
-from typing import TYPE_CHECKING
 
 import click
 
@@ -17,16 +15,13 @@ from ecephys_dal.cli.invocation import VARIABLE, FilePath, Invocation, common_op
 from ecephys_dal.cli.web import APP_VARIABLE
 from ecephys_dal.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 __all__ = ["demo"]
 
-_CONNECT = """\
+_SERVED = """\
 A synthetic LIMS is here until you press Ctrl-C. In another shell:
 
-  export {database_variable}=sqlite:///{folder}/lims.db
-  export {app_variable}={url}
+  export {database_variable}={url}
+  export {app_variable}={app}
   ecephys-dal sessions
   ecephys-dal download session {session_id} --output-dir files
   ecephys-dal snapshot create part.db --session-id {session_id}
@@ -35,7 +30,12 @@ In Python:
 
   from ecephys_dal import ArtifactClient, ArtifactSettings, EcephysProjectLimsApi
   client = ArtifactClient(ArtifactSettings(host="{host}"))
-  api = EcephysProjectLimsApi("sqlite:///{folder}/lims.db", client)"""
+  api = EcephysProjectLimsApi("{url}", client)"""
+_BUILT = """\
+A synthetic LIMS is in {folder}. To ask it:
+
+  export {database_variable}={url}
+  ecephys-dal sessions"""
 _NAMES = {"database_variable": VARIABLE, "app_variable": APP_VARIABLE}
 
 
@@ -43,7 +43,8 @@ _NAMES = {"database_variable": VARIABLE, "app_variable": APP_VARIABLE}
 @click.option(
     "--folder",
     type=FilePath(file_okay=False, path_type=Path),
-    help="Where to; it stays. Without it, a folder that goes when the demo ends.",
+    help="Where to; it stays, and the next demo there uses it again. Without it, a folder that"
+    " goes when the demo ends.",
 )
 @click.option(
     "--sessions",
@@ -53,42 +54,32 @@ _NAMES = {"database_variable": VARIABLE, "app_variable": APP_VARIABLE}
     metavar="N",
     help="How many plain sessions, beside the odd ones.",
 )
+@click.option("--no-serve", is_flag=True, help="Only build it in the folder, and end.")
 @common_options
 @click.pass_obj
-def demo(invocation: Invocation, *, folder: Path | None, sessions: int) -> None:  # fmt: skip
+def demo(
+    invocation: Invocation, *, folder: Path | None, sessions: int, no_serve: bool
+) -> None:  # fmt: skip
     """Build, serve, and wait."""
     try:
-        from ecephys_dal.testing import (  # noqa: PLC0415 - an extra
-            ArtifactServer,
-            create_synthetic_lims,
-        )
+        from ecephys_dal import testing  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ConfigurationError(f"the demo can't be built: {error}") from error
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # kill tidies up as Ctrl-C does
-    if folder is not None and (folder / "lims.db").exists():
-        raise ConfigurationError(
-            f"{folder} holds a demo already; remove it, or name another folder"
-        )
-    with _made(folder) as here:
-        lims = create_synthetic_lims(
-            f"sqlite:///{here}/lims.db",
-            sessions=sessions,
-            artifacts=here / "files",
-            progress=invocation.progress,
-        )
-        with ArtifactServer(here / "files") as server, suppress(KeyboardInterrupt):
-            told = {"folder": here, "url": server.url, "host": server.host}
-            click.echo(_CONNECT.format(**_NAMES, **told, session_id=lims.session_ids[0]))
-            sys.stdout.flush()
+    if no_serve and folder is None:
+        raise click.UsageError("--no-serve leaves a LIMS in a folder; name it by --folder")
+    if not no_serve:  # kill tidies up as Ctrl-C does, for which a shell's background is deaf
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    made = testing.demo(folder, sessions=sessions, progress=invocation.progress)
+    with made as lims, suppress(KeyboardInterrupt):
+        told = {
+            "folder": lims.folder,
+            "url": lims.url,
+            "app": lims.server.url,
+            "host": lims.server.host,
+            "session_id": lims.ids.session_ids[0],
+        }
+        click.echo((_BUILT if no_serve else _SERVED).format(**_NAMES, **told))
+        sys.stdout.flush()
+        if not no_serve:
             Event().wait()
-
-
-@contextmanager
-def _made(folder: Path | None) -> Iterator[Path]:
-    """Make a folder; one that was not asked for goes in the end."""
-    if folder is None:
-        with TemporaryDirectory(prefix="ecephys_dal-") as made:
-            yield Path(made)
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield folder.resolve()

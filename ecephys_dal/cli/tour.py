@@ -7,19 +7,15 @@ import numpy as np
 import pynwb
 import tifffile
 
-from ecephys_dal import ArtifactClient, ArtifactSettings, EcephysProjectLimsApi
-from ecephys_dal.testing import ArtifactServer, create_synthetic_lims
+from ecephys_dal.testing import demo
 
 # Stand-ins for LIMS and for its web application: a database in one file, and a server of files.
 # To the 3 plain sessions it adds 18 small odd ones, such as real records hold.
 folder = Path(tempfile.mkdtemp(prefix="ecephys_dal-"))
-database = f"sqlite:///{folder}/lims.db"
-lims = create_synthetic_lims(database, sessions=3, artifacts=folder / "files")
-server = ArtifactServer(folder / "files")
-server.start()
+lims = demo(folder)
 
 # At the Allen Institute this is all: api = EcephysProjectLimsApi.default()
-api = EcephysProjectLimsApi(database, ArtifactClient(ArtifactSettings(host=server.host)))
+api = lims.api
 
 # The sessions that were released by a day, and the first one of a type.
 sessions = api.get_sessions(published_at="2019-10-03")
@@ -72,5 +68,4 @@ api.app_engine.write_bytes(folder / "scene.tiff", api.get_natural_scene_template
 print("movie", np.load(folder / "movie.npy").shape, "(frames, height, width)")
 print("scene", tifffile.imread(folder / "scene.tiff").shape, "(height, width)")
 
-api.close()
-server.stop()
+lims.close()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ecephys_dal import repositories
-from ecephys_dal.errors import InvalidFilterError, suggestion
+from ecephys_dal.errors import ConfigurationError, InvalidFilterError, suggestion
 from ecephys_dal.filters import FileFilter, checked_id
 
 if TYPE_CHECKING:
@@ -18,7 +18,23 @@ if TYPE_CHECKING:
     from ecephys_dal.filters import Ids, Names
     from ecephys_dal.models import Stimulus, WellKnownFile
 
-__all__ = ["FileMethods", "located"]
+__all__ = ["FileMethods", "NoClient", "located"]
+
+
+class NoClient:
+    """Stands where no client was given: what would fetch a file says how to give one."""
+
+    def stream(self, *_: object, **__: object) -> NoReturn:
+        """Raise, because nothing is known of the web application."""
+        raise ConfigurationError(
+            "no client was given that fetches files; give one with the host of the web application:"
+            " EcephysProjectLimsApi(..., ArtifactClient(ArtifactSettings(host='lims2')))"
+        )
+
+    download = download_many = open_artifact = write_bytes = stream
+
+    def __repr__(self) -> str:
+        return "no client"
 
 
 class FileMethods:
@@ -74,7 +90,7 @@ class FileMethods:
             - storage_directory : string. On the institute's file system.
             - published_at : datetime64[ns].
             - reachable : boolean. It is visible on a mounted file system, or the web application
-              answers for it; NA if that was not checked.
+              answers for it; NA if that was not checked, or no client was given.
 
         Raises
         ------

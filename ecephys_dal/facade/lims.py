@@ -10,7 +10,7 @@ from ecephys_dal import repositories, snapshot
 from ecephys_dal.config import DatabaseSettings, DbCredentials
 from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
-from ecephys_dal.facade.files import FileMethods, located
+from ecephys_dal.facade.files import FileMethods, NoClient, located
 from ecephys_dal.facade.glance import GlanceMethods
 from ecephys_dal.facade.interface import EcephysProjectApi
 from ecephys_dal.facade.reasons import ReasonMethods, checked_rules
@@ -58,8 +58,8 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
     ----------
     postgres_engine : Database, Engine, URL or str
         Where the tables are; only read.
-    app_engine : object with ``stream(route)``
-        Fetches files from the web application, such as an `ArtifactClient`.
+    app_engine : object with ``stream(route)``, optional
+        Fetches files, such as an `ArtifactClient`. Without it, only what fetches one is refused.
     without_rules : collection of str
         Names of visibility rules that shall hide nothing, as `ecephys_dal.rules` lists them.
 
@@ -74,17 +74,17 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
     def __init__(
         self,
         postgres_engine: Database | Engine | URL | str,
-        app_engine: Streams,
+        app_engine: Streams | None = None,
         *,
         without_rules: Names = None,
     ) -> None:
-        if not callable(getattr(app_engine, "stream", None)):
+        if app_engine is not None and not callable(getattr(app_engine, "stream", None)):
             raise ConfigurationError(
                 f"app_engine, a {type(app_engine).__name__}, has no stream(route);"
                 " give an ArtifactClient"
             )
         self.postgres_engine: Database = snapshot.database_of(postgres_engine)
-        self.app_engine: Any = app_engine
+        self.app_engine: Any = NoClient() if app_engine is None else app_engine
         self.without_rules = checked_rules(without_rules)
 
     @classmethod

@@ -9,6 +9,7 @@ except ModuleNotFoundError as error:
 
 from ecephys_dal.testing.binding import IdSequence, using
 from ecephys_dal.testing.content import natural_movie, natural_scene, probe_lfp_nwb, session_nwb
+from ecephys_dal.testing.demo_lims import DemoLims, demo
 from ecephys_dal.testing.enlarge import enlarge_synthetic_lims
 from ecephys_dal.testing.factories import (
     AgeFactory,
@@ -44,6 +45,7 @@ __all__ = [
     "AgeFactory",
     "ArtifactServer",
     "BehaviorSessionFactory",
+    "DemoLims",
     "DonorFactory",
     "EcephysAnalysisRunFactory",
     "EcephysAnalysisRunProbeFactory",
@@ -70,6 +72,7 @@ __all__ = [
     "WellKnownFileTypeFactory",
     "build_synthetic_lims",
     "create_synthetic_lims",
+    "demo",
     "enlarge_synthetic_lims",
     "load_release",
     "natural_movie",

@@ -36,11 +36,15 @@ class ArtifactServer:
     folder : str or Path
         Holds each file as ``<id of the well-known file>/<filename>``, as
         `~ecephys_dal.testing.build_synthetic_lims` writes them.
+    port : int
+        The port to listen on; 0 takes a free one.
 
     Attributes
     ----------
     host : str
         ``127.0.0.1:<port>``, for ``app_kwargs={"host": server.host}``.
+    port : int
+        The port.
     url : str
         ``http://127.0.0.1:<port>``.
     requests : list of str
@@ -58,11 +62,12 @@ class ArtifactServer:
     ...     requests.get(f"{server.url}/well_known_files/download/7?wkf_id=7").content
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, port: int = 0) -> None:
         self.requests: list[str] = []
-        self._server = _Server(absolute_path(folder), self.requests)
+        self._server = _Server(absolute_path(folder), self.requests, port)
         self._thread = Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self.host = f"127.0.0.1:{self._server.server_port}"
+        self.port = self._server.server_port
+        self.host = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.host}"
 
     def start(self) -> None:
@@ -86,17 +91,26 @@ class ArtifactServer:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # so that closing waits for the handlers
-
-    def __init__(self, folder: Path, requests: list[str]) -> None:
+    def __init__(self, folder: Path, requests: list[str], port: int) -> None:
         self.folder, self.requests = folder, requests
         self._lock, self._open = Lock(), set[socket.socket]()
-        super().__init__(("127.0.0.1", 0), _Handler)
+        self._handlers: list[Thread] = []
+        super().__init__(("127.0.0.1", port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
             self._open.add(request)
-        super().process_request(request, client_address)
+        # A daemon, for else a script that closes nothing would wait for its own idle connection.
+        handler = Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        self._handlers = [*filter(Thread.is_alive, self._handlers), handler]
+        handler.start()
+
+    def server_close(self) -> None:
+        super().server_close()
+        for handler in self._handlers:
+            handler.join()
 
     def shutdown_request(self, request: Any) -> None:
         with self._lock:

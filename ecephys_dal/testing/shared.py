@@ -50,7 +50,10 @@ def filling(database: Database, first_id: int) -> Iterator[Session]:
         )
     with database.session() as db, using(db, first_id=first_id):
         if db.get(Project, first_id):
-            raise ConfigurationError(f"{database} is filled already; name an empty database")
+            raise ConfigurationError(
+                f"{database} is filled already; name an empty database, or"
+                " use what is there by create_synthetic_lims(url, exist_ok=True)"
+            )
         yield db
 
 

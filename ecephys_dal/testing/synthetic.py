@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import text
+from sqlalchemy import bindparam, select, text, update
 
 from ecephys_dal.bars import make_bar
 from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.migrations import upgrade
+from ecephys_dal.models import Project, WellKnownFile
 from ecephys_dal.paths import absolute_path
 from ecephys_dal.testing.awkward import spoil
 from ecephys_dal.testing.factories import StimulusNamespaceFactory
+from ecephys_dal.testing.parameters import (
+    begin_files,
+    end_files,
+    files_are_there,
+    refuse_other_parameters,
+)
 from ecephys_dal.testing.plans import awkward_plans, well_behaved_plans
 from ecephys_dal.testing.shared import SharedRecords, filling
 from ecephys_dal.testing.templates import awkward_templates, templates
@@ -117,7 +125,8 @@ def build_synthetic_lims(
     Raises
     ------
     ConfigurationError
-        If a number can't be, the database is not owned, or was filled before.
+        If a number can't be, the database is not owned, or was filled before, or the folder holds
+        the files of a LIMS of other parameters.
 
     Examples
     --------
@@ -137,19 +146,23 @@ def build_synthetic_lims(
     (number 191) without valid data, channels above the brain without structure and coordinates,
     noise units, and NULLs among the metrics.
     """
-    _check_shape(sessions, probes, channels_per_probe, units_per_session, seed)
+    shape = _checked_shape(sessions, probes, channels_per_probe, units_per_session, seed)
     lims = SyntheticLims(artifacts=None if artifacts is None else absolute_path(artifacts))
     plans = [
         *well_behaved_plans(sessions, probes, channels_per_probe, units_per_session),
         *awkward_plans(),
     ]
     with filling(database, FIRST_ID) as db:
-        shown = make_bar(progress, iterable=plans, desc="synthetic LIMS", unit="session")
-        _fill(db, lims, shown, seed)
+        if lims.artifacts is not None:
+            begin_files(lims.artifacts, shape)
+        bar = make_bar(progress, iterable=plans, desc="synthetic LIMS", unit="session")
+        _fill(db, lims, bar, shape)
+    if lims.artifacts is not None:
+        end_files(lims.artifacts, shape)
     return lims
 
 
-def create_synthetic_lims(
+def create_synthetic_lims(  # noqa: PLR0913 - the parameters of two functions
     url: str | URL,
     *,
     sessions: int = 58,
@@ -158,6 +171,7 @@ def create_synthetic_lims(
     units_per_session: int = 1700,
     seed: int = 0,
     artifacts: str | Path | None = None,
+    exist_ok: bool = False,
     progress: bool | None = None,
 ) -> SyntheticLims:
     """Make the schema in an empty database, and fill it as `build_synthetic_lims` does.
@@ -168,6 +182,9 @@ def create_synthetic_lims(
         Where; SQLAlchemy's form, such as ``sqlite:///lims.db``.
     sessions, probes, channels_per_probe, units_per_session, seed, artifacts, progress
         As for `build_synthetic_lims`.
+    exist_ok : bool
+        Use what the database holds if it was made with the same parameters. Files that are
+        missing from ``artifacts`` are made again.
 
     Returns
     -------
@@ -177,40 +194,86 @@ def create_synthetic_lims(
     ------
     ConfigurationError
         If the database holds LIMS tables that this library did not make, or was filled before.
+        With ``exist_ok`` only if it was filled with other parameters, each of which is named.
+
+    Notes
+    -----
+    All rows are committed at once, so a database is filled or, after an interruption, empty. The
+    project's ``incoming_directory`` holds the parameters.
     """
+    shape = _checked_shape(sessions, probes, channels_per_probe, units_per_session, seed)
     with Database(url, owned=True) as database:
         with database.connection() as connection:
             upgrade(connection)
-        return build_synthetic_lims(
-            database,
-            sessions=sessions,
-            probes=probes,
-            channels_per_probe=channels_per_probe,
-            units_per_session=units_per_session,
-            seed=seed,
-            artifacts=artifacts,
-            progress=progress,
-        )
+        lims = _filled(database, shape) if exist_ok else None
+        if lims is None:
+            return build_synthetic_lims(database, **shape, artifacts=artifacts, progress=progress)
+        folder = None if artifacts is None else absolute_path(artifacts)
+        if folder is not None and not files_are_there(folder, shape):
+            _make_files(database, shape, folder, progress)
+        return replace(lims, artifacts=folder)
 
 
-def _check_shape(
+def _checked_shape(
     sessions: int, probes: tuple[int, int], channels: int, units: int, seed: int
-) -> None:
+) -> dict[str, Any]:
+    """Return the parameters that decide what is made, as JSON keeps them."""
     fewest, most = probes
     if not 1 <= fewest <= most <= 6:
         raise ConfigurationError(f"probes={probes!r} is no (fewest, most) of 1 to 6 probes")
-    numbers = {"sessions": sessions, "channels_per_probe": channels, "seed": seed}
-    for name, number in {**numbers, "units_per_session": units}.items():
+    numbers = {
+        "sessions": sessions,
+        "channels_per_probe": channels,
+        "units_per_session": units,
+        "seed": seed,
+    }
+    for name, number in numbers.items():
         if number < (name == "channels_per_probe"):
             raise ConfigurationError(f"{name}={number!r} is too small a number")
+    return {**numbers, "probes": [fewest, most]}
 
 
-def _fill(db: Session, lims: SyntheticLims, plans: Iterable[SessionPlan], seed: int) -> None:
+def _filled(database: Database, shape: dict[str, Any]) -> SyntheticLims | None:
+    """Return what the database holds, None if it is empty; refuse what has another shape."""
+    with database.session() as db:
+        project = db.get(Project, FIRST_ID)
+    if project is None:
+        return None
+    try:
+        noted = json.loads(project.incoming_directory or "")
+    except ValueError:
+        raise ConfigurationError(
+            f"{database} was filled by an older version, which did not note its parameters;"
+            " name an empty database"
+        ) from None
+    refuse_other_parameters(str(database), noted["parameters"], shape)
+    return SyntheticLims(**noted["lims"])
+
+
+def _make_files(
+    database: Database, shape: dict[str, Any], folder: Path, progress: bool | None
+) -> None:
+    """Write the files of a database that is filled, and their sizes into the records."""
+    sizes = select(WellKnownFile.id.label("file_id"), WellKnownFile.size.label("new_size"))
+    with Database("sqlite://", owned=True) as again:
+        with again.connection() as connection:
+            upgrade(connection)
+        build_synthetic_lims(again, **shape, artifacts=folder, progress=progress)
+        with again.connection() as connection:
+            found = [dict(row) for row in connection.execute(sizes).mappings()]
+    resize = update(WellKnownFile).where(WellKnownFile.id == bindparam("file_id"))
+    with database.connection() as connection:
+        connection.execute(resize.values(size=bindparam("new_size")), found)
+
+
+def _fill(
+    db: Session, lims: SyntheticLims, plans: Iterable[SessionPlan], shape: dict[str, Any]
+) -> None:
     shared = SharedRecords()
     db.add_all(shared.structures.values())
     writer = SessionWriter(db, shared, lims.artifacts)
     for number, plan in enumerate(plans):
-        written = writer.write(plan, np.random.default_rng((seed, number)))
+        written = writer.write(plan, np.random.default_rng((shape["seed"], number)))
         lims.add(plan, written)
         lims.awkward.update(spoil(db, plan.key, written))
     namespace = StimulusNamespaceFactory.build()
@@ -218,6 +281,8 @@ def _fill(db: Session, lims: SyntheticLims, plans: Iterable[SessionPlan], seed: 
     for key, stimulus in awkward_templates(shared, namespace, lims.artifacts):
         db.add(stimulus)
         lims.awkward[key] = stimulus.id
+    noted = {"parameters": shape, "lims": {**asdict(lims), "artifacts": None}}
+    shared.project.incoming_directory = json.dumps(noted)  # a table of our own would be no LIMS'
     db.flush()
     # Both databases know the statement; without it they guess, and join in a bad order.
     db.execute(text("ANALYZE"))

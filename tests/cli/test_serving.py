@@ -42,31 +42,63 @@ def test_a_second_shell_can_do_everything_that_the_demo_says(tmp_path):
         socket.create_connection((host, int(port)), timeout=5)
 
 
-@pytest.mark.slow
-def test_its_folder_stays_if_one_is_named_and_a_second_demo_does_not_spoil_it(tmp_path):
-    command = [program(), "demo", "--sessions", "1", "--folder", str(tmp_path / "demo")]
-    ignoring = [
-        "bash",
-        "-c",
-        'trap "" INT; exec "$@"',
-        "bash",
-        *command,
-    ]  # as a job in the background
-    with subprocess.Popen(  # noqa: S603 - our own program
-        ignoring, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
-    ) as demo:
-        assert any("api = " in line for line in demo.stdout)
-        demo.send_signal(signal.SIGINT)
-        with pytest.raises(subprocess.TimeoutExpired):
-            demo.wait(0.3)
-        demo.send_signal(signal.SIGTERM)
-        assert demo.wait(30) == 0
-        assert demo.stderr.read() == ""
-    counted = call("sessions", "--count", database=tmp_path / "demo" / "lims.db")
-    assert int(counted.stdout) > 1
-    again = call(*command[1:])
-    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
-    assert "holds a demo already" in again.stderr
-    assert (
-        call("sessions", "--count", database=tmp_path / "demo" / "lims.db").stdout == counted.stdout
+def demo_in(folder: Path, *more: str, **options: object) -> subprocess.Popen[str]:
+    command = [program(), "demo", "--sessions", "1", "--folder", str(folder), *more]
+    return subprocess.Popen(  # noqa: S603 - our own program
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        **options,
     )
+
+
+def shown_until_it_serves(demo: subprocess.Popen[str]) -> str:
+    lines = []
+    for line in demo.stdout:
+        lines.append(line)
+        if "api = " in line:
+            break
+    return "".join(lines)
+
+
+def end(demo: subprocess.Popen[str], number: signal.Signals) -> None:
+    demo.send_signal(number)
+    assert demo.wait(30) == 0
+    assert demo.stderr.read() == ""
+
+
+def test_a_folder_is_served_again_at_the_same_address(tmp_path):
+    folder = tmp_path / "demo"
+    with demo_in(folder) as demo:
+        first = told(shown_until_it_serves(demo))
+        end(demo, signal.SIGTERM)
+    counted = call("sessions", "--count", database=folder / "lims.db").stdout
+    assert int(counted) > 1
+    with demo_in(folder) as demo:
+        assert told(shown_until_it_serves(demo)) == first
+        end(demo, signal.SIGTERM)
+    assert call("sessions", "--count", database=folder / "lims.db").stdout == counted
+    other = call("demo", "--folder", folder, "--sessions", "2")
+    assert (other.returncode, other.stderr.count("\n")) == (2, 1)
+    assert "sessions is 1 there and 2 here" in other.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_in_the_background_can_be_ended(tmp_path, number):
+    def ignore() -> None:  # as a shell does with what stands before an ampersand
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    with demo_in(tmp_path / "demo", preexec_fn=ignore) as demo:
+        shown_until_it_serves(demo)
+        end(demo, number)
+
+
+def test_it_can_be_built_without_being_served(tmp_path):
+    built = call("demo", "--sessions", "1", "--folder", tmp_path / "demo", "--no-serve")
+    assert (built.returncode, built.stderr) == (0, "")
+    named = told(built.stdout)
+    assert named.keys() == {"ECEPHYS_DAL_DATABASE"}
+    assert call("sessions", "--count", **named).returncode == 0
+    assert call("demo", "--no-serve").returncode == 2

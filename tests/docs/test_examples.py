@@ -1,26 +1,32 @@
-"""The examples of every page run as they stand, on both databases.
+"""The examples of every page run as they are printed: alone, after any other page, and twice.
 
-The blocks of a page are one script. The only thing that is replaced is the URL that pages write,
-``sqlite:///lims.db``, which stands for a database of each backend in turn.
+The Python of a page is one script, and so are its commands (those in ``sh``; ``bash`` is for what
+installs things). A block of ``text`` after one of Python is what that prints.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import warnings
-from functools import partial
+from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 
 import pytest
-from documentation import PAGES, ROOT, Block, blocks, name_of
+from documentation import PAGES, ROOT, Block, blocks, in_the_order_of_the_index, name_of
 
 from ecephys_dal import Database, EcephysProjectLimsApi
+from ecephys_dal.testing import DemoLims, demo
 
-WRITTEN_URL = "sqlite:///lims.db"
 # Pages about what is not installed everywhere: AllenSDK, or what old versions of pandas lack.
 NEEDS = {
     "docs/allensdk-cache.md": "allensdk",
@@ -35,10 +41,15 @@ PYTHON_PAGES = [
     for page in PAGES
     if blocks(page, "python") and find_spec(NEEDS.get(name_of(page), "ecephys_dal"))
 ]
-SHELL_PAGES = [page for page in PAGES if blocks(page, "sh") and page.parent == ROOT / "docs"]
-
-
+SHELL_PAGES = [page for page in PAGES if blocks(page, "sh")]
+OF_A_CHECKOUT = ("pyproject.toml", "alembic")  # which a page that migrates finds where it is
 HAS_SPARK = find_spec("pyspark") is not None and which("java") is not None
+# How the pages begin, and the other databases that some make.
+DEMO, OWN = 'demo("demo"', ("sqlite:///own.db", "sqlite:///else.db", "sqlite:///small.db")
+
+
+def as_printed(text: str) -> str:
+    return text
 
 
 def runnable(page: Path) -> list[Block]:
@@ -46,77 +57,151 @@ def runnable(page: Path) -> list[Block]:
     return [b for b in blocks(page, "python") if HAS_SPARK or "pyspark" not in b.text]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url_of(request: pytest.FixtureRequest, filled, fresh_url):
-    """Return the database that a page starts from: an empty one if it makes its own LIMS."""
-
-    def choose(text: str) -> str:
-        if "create_synthetic_lims" in text or "alembic" in text:
-            return fresh_url(request.param)
-        url, _ = filled(request.param)
-        return url
-
-    return choose
-
-
 def close_all(namespace: dict[str, object]) -> None:
     """Close what a page leaves open, which else some later test would be blamed for."""
     for left in namespace.values():
-        if isinstance(left, (Database, EcephysProjectLimsApi)):
+        if isinstance(left, (Database, EcephysProjectLimsApi, DemoLims)):
             left.close()
+    logging.getLogger("ecephys_dal").setLevel(logging.NOTSET)
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
+def run_python(page: Path, folder: Path, written: Callable[[str], str] = as_printed) -> None:
+    """Run a page's Python in a folder, and compare what it prints with what the page says."""
+    namespace: dict[str, object] = {"__name__": page.stem}
+    with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        patched.setenv("PYSPARK_PYTHON", sys.executable)  # else another one of the machine's
+        stack.callback(close_all, namespace)
+        for block in runnable(page):
+            # Blank lines before it, so that a traceback tells the line of the page.
+            code = compile("\n" * (block.line - 1) + written(block.text), page, "exec")
+            with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()) as printed:
+                if "pyspark" in block.text or NEEDS.get(name_of(page)) == "allensdk":
+                    warnings.simplefilter("ignore")  # of theirs, about their own ways
+                exec(code, namespace)  # noqa: S102
+            if block.output is not None:
+                assert lines(printed.getvalue()) == lines(block.output), name_of(page)
+
+
+def lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.rstrip().splitlines()]
+
+
+def run_commands(page: Path, folder: Path) -> None:
+    """Run a page's commands in a folder, and end what they leave in the background."""
+    for name in OF_A_CHECKOUT if "alembic" in page.read_text(encoding="utf-8") else ():
+        if not (folder / name).exists():
+            (folder / name).symlink_to(ROOT / name)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with subprocess.Popen(  # noqa: S603 - our own pages
+        ["bash", "-euxo", "pipefail", "-c", "\n".join(b.text for b in blocks(page, "sh"))],  # noqa: S607
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as bash:
+        try:
+            told, _ = bash.communicate(timeout=170)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(bash.pid, signal.SIGKILL)
+    assert bash.returncode == 0, f"{name_of(page)}\n{told}"
+
+
+@pytest.fixture(scope="module")
+def made_before(tmp_path_factory) -> Path:
+    """The demo that the pages begin with, made once."""
+    folder = tmp_path_factory.mktemp("made") / "demo"
+    demo(folder, progress=False).close()
+    (folder / "port").unlink()
+    return folder
+
+
+@pytest.fixture
+def fresh_folder(made_before, tmp_path) -> Callable[[str], Path]:
+    """Give an empty folder; what a page begins by making is put there, to save its time."""
+
+    def give(first_block: str) -> Path:
+        if DEMO in first_block or "ecephys-dal demo --folder demo" in first_block:
+            shutil.copytree(made_before, tmp_path / "demo")
+        return tmp_path
+
+    return give
 
 
 @pytest.mark.parametrize("page", PYTHON_PAGES, ids=name_of)
-def test_the_python_of_a_page_is_a_script_that_runs(page, url_of, tmp_path, monkeypatch, request):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)  # else another one of the machine's
-    url = url_of(page.read_text(encoding="utf-8"))
-    namespace: dict[str, object] = {"__name__": page.stem}
-    request.addfinalizer(partial(close_all, namespace))
-    for block in runnable(page):
-        # Blank lines before it, so that a traceback tells the line of the page.
-        text = "\n" * (block.line - 1) + block.text.replace(WRITTEN_URL, url)
-        with warnings.catch_warnings():
-            if "pyspark" in block.text or NEEDS.get(name_of(page)) == "allensdk":
-                warnings.simplefilter("ignore")  # of theirs, about their own ways
-            exec(compile(text, page, "exec"), namespace)  # noqa: S102
+def test_the_python_of_a_page_runs_in_a_fresh_folder(page, fresh_folder):
+    run_python(page, fresh_folder(runnable(page)[0].text))
 
 
 @pytest.mark.parametrize("page", SHELL_PAGES, ids=name_of)
-def test_the_commands_of_a_page_are_a_script_that_runs(page, url_of):
-    script = "\n".join(block.text for block in blocks(page, "sh"))
-    url = url_of(script)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    ran = subprocess.run(  # noqa: S603 - our own pages
-        ["bash", "-euxo", "pipefail", "-c", script.replace(WRITTEN_URL, url)],  # noqa: S607
-        cwd=ROOT,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, f"{name_of(page)}\n{ran.stdout}{ran.stderr}"
+def test_the_commands_of_a_page_run_in_a_fresh_folder(page, fresh_folder):
+    run_commands(page, fresh_folder(blocks(page, "sh")[0].text))
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(fresh_url, tmp_path_factory) -> tuple[Path, Callable[[str], str]]:
+    """A folder, and what makes PostgreSQL's databases of those in the text of a page."""
+    url, others = fresh_url("postgresql"), cache(lambda _: fresh_url("postgresql"))
+
+    def write(text: str) -> str:
+        text = text.replace(DEMO, f"{DEMO}, url={url!r}")
+        for own in OWN:
+            text = text.replace(own, others(own)) if own in text else text
+        return text
+
+    return tmp_path_factory.mktemp("postgresql"), write
+
+
+@pytest.mark.parametrize("page", PYTHON_PAGES, ids=name_of)
+def test_the_python_of_a_page_runs_on_postgresql(page, on_postgresql):
+    folder, written = on_postgresql
+    run_python(page, folder, written)
+    assert not (folder / "demo" / "lims.db").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_all_pages_run_in_one_folder_after_one_another_and_twice(tmp_path):
+    order = in_the_order_of_the_index()
+    assert set(order) == set(PAGES)
+    for page in (*order, *reversed(order)):  # so each runs after each other one, and after itself
+        if page in PYTHON_PAGES:
+            run_python(page, tmp_path)
+        if page in SHELL_PAGES:
+            run_commands(page, tmp_path)
 
 
 if find_spec("mypy") is not None:
 
-    @pytest.mark.parametrize("page", PYTHON_PAGES, ids=name_of)
-    def test_the_python_of_a_page_is_typed(page, tmp_path):
+    def test_the_python_of_the_pages_is_typed(tmp_path, monkeypatch):
         from mypy import api
 
-        script = tmp_path / "page.py"
-        lines = [""] * (max(block.line + block.text.count("\n") for block in runnable(page)) + 1)
-        for block in runnable(page):
-            lines[block.line - 1 : block.line - 1 + block.text.count("\n")] = block.text.split("\n")
-        script.write_text("\n".join(lines), encoding="utf-8")
-        cache = f"--cache-dir={ROOT / '.mypy_cache' / 'pages'}"
+        for page in PYTHON_PAGES:
+            script = tmp_path / (name_of(page).translate(str.maketrans("/-.", "___")) + ".py")
+            script.write_text(with_its_lines(runnable(page)), encoding="utf-8")
+        monkeypatch.setenv("MYPYPATH", str(ROOT))  # the package beside the pages
         report, errors, status = api.run(
             [
                 "--config-file=",
                 "--strict",
+                "--follow-imports=silent",
                 "--disable-error-code=import-untyped",
-                cache,
-                str(script),
+                f"--cache-dir={ROOT / '.mypy_cache' / 'pages'}",
+                *map(str, sorted(tmp_path.glob("*.py"))),
             ]
         )
-        assert status == 0, f"{name_of(page)}\n{report}{errors}"
+        assert status == 0, f"{report}{errors}"
+
+
+def with_its_lines(of_a_page: list[Block]) -> str:
+    """Return a page's Python as a script, in which each line has the number that it has there."""
+    script: list[str] = []
+    for block in of_a_page:
+        script += [""] * (block.line - 1 - len(script))
+        script += block.text.splitlines()
+    return "\n".join(script)
