@@ -10,7 +10,9 @@ from ecephys_dal.errors import ConfigurationError
 __all__ = ["absolute_path"]
 
 
-def absolute_path(path: str | os.PathLike[str], base: Path | None = None) -> Path:
+def absolute_path(
+    path: str | os.PathLike[str], base: Path | None = None, *, setting: str = ""
+) -> Path:
     """Return the absolute path that is meant, wherever the process changes its folder to later.
 
     Parameters
@@ -19,6 +21,8 @@ def absolute_path(path: str | os.PathLike[str], base: Path | None = None) -> Pat
         As a caller gives it: ``~`` and ``~user`` are home folders.
     base : Path, optional
         What a relative path is relative to; the current folder without it.
+    setting : str
+        The setting that holds the path, for the message.
 
     Raises
     ------
@@ -28,6 +32,7 @@ def absolute_path(path: str | os.PathLike[str], base: Path | None = None) -> Pat
     try:
         return (base or Path()).joinpath(Path(path).expanduser()).absolute()
     except (RuntimeError, OSError) as error:
+        named = f"{setting}={os.fspath(path)!r}" if setting else os.fspath(path)
         raise ConfigurationError(
-            f"{os.fspath(path)} is the path of no file: {error}; give an absolute path"
+            f"{named} is the path of no file: {error}; give an absolute path"
         ) from error

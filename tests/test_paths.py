@@ -283,6 +283,9 @@ def test_targets_are_those_of_the_call_though_threads_write_them(
     assert list(second.iterdir()) == []
 
 
-def test_a_home_that_is_unknown_is_a_setting_that_is_wrong(monkeypatch):
+def test_a_home_that_is_unknown_is_named_with_its_setting():
+    for name, kind in (("verify", ArtifactSettings), ("sslrootcert", DatabaseSettings)):
+        with pytest.raises(ConfigurationError, match=f"^{name}='~no_such_user_here/x'"):
+            kind(**{name: STRANGER})
     with pytest.raises(ConfigurationError, match=r"~no_such_user_here/x .* absolute path"):
         absolute_path(STRANGER)

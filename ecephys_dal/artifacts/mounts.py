@@ -67,7 +67,7 @@ class Mounts:
         try:
             pairs = _items(value) if not isinstance(value, str) else _split(value)
             return cls(tuple(sorted(_checked(pairs))))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, ConfigurationError) as error:
             raise ConfigurationError(
                 f"mounts={value!r}: {error}; give for example {{'/allen': '/mnt/allen'}} or "
                 "'/allen=/mnt/allen', several separated by ';'"

@@ -148,7 +148,8 @@ class ArtifactSettings:
 
     def _check_address(self) -> None:
         if isinstance(self.verify, str) and self.verify:
-            object.__setattr__(self, "verify", str(absolute_path(self.verify)))
+            path = absolute_path(self.verify, setting="verify")
+            object.__setattr__(self, "verify", str(path))
         if self.scheme not in ("http", "https"):
             raise ConfigurationError(f"scheme={self.scheme!r} is neither 'http' nor 'https'")
         if not _is_address(self.host):

@@ -103,7 +103,8 @@ class DatabaseSettings:
         for name, kind in _kinds().items():
             _check(name, kind, getattr(self, name))
         if self.sslrootcert not in (None, "system"):
-            object.__setattr__(self, "sslrootcert", str(absolute_path(self.sslrootcert)))
+            path = absolute_path(str(self.sslrootcert), setting="sslrootcert")
+            object.__setattr__(self, "sslrootcert", str(path))
 
     @classmethod
     def from_env(cls, **settings: Any) -> Self:
