@@ -28,7 +28,7 @@ check: $(VENV)/dev.stamp
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(RUN) -m pytest tests/docs $(PYTEST_ARGS)
+	$(RUN) -m pytest -q tests/docs/test_pages.py tests/docs/test_types.py
 
 # The site, in site/: the pages, the reference from the docstrings, the pictures. Links are checked.
 docs: $(VENV)/dev.stamp

@@ -265,7 +265,7 @@ def test_rows_are_counted_as_they_come(quick_bars, capfd):
             time.sleep(0.2)
             assert len(piece) in (0, 1, 2)
     told = [part.split(" rows")[0] for part in capfd.readouterr().err.split("Reading x: ")]
-    assert list(dict.fromkeys(told[2:])) == ["300", "800"]
+    assert [count for count in dict.fromkeys(told[2:]) if count != "0.00"] == ["300", "800"]
 
 
 def test_a_read_that_nobody_watches_starts_no_thread(by_each_route: SyntheticLims, monkeypatch):

@@ -42,6 +42,8 @@ PYTHON_PAGES = [
     if blocks(page, "python") and find_spec(NEEDS.get(name_of(page), "ecephys_dal"))
 ]
 SHELL_PAGES = [page for page in PAGES if blocks(page, "sh")]
+# Its commands start some thirty processes; the examples of their help are quick tests.
+LONG_PAGES = [ROOT / "docs" / "command-line.md"]
 OF_A_CHECKOUT = ("pyproject.toml", "alembic")  # which a page that migrates finds where it is
 HAS_SPARK = find_spec("pyspark") is not None and which("java") is not None
 # How the pages begin, and the other databases that some make.
@@ -138,7 +140,14 @@ def test_the_python_of_a_page_runs_in_a_fresh_folder(page, fresh_folder):
     run_python(page, fresh_folder(runnable(page)[0].text))
 
 
-@pytest.mark.parametrize("page", SHELL_PAGES, ids=name_of)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if page in LONG_PAGES else [])
+        for page in SHELL_PAGES
+    ],
+    ids=name_of,
+)
 def test_the_commands_of_a_page_run_in_a_fresh_folder(page, fresh_folder):
     run_commands(page, fresh_folder(blocks(page, "sh")[0].text))
 
@@ -174,34 +183,3 @@ def test_all_pages_run_in_one_folder_after_one_another_and_twice(tmp_path):
             run_python(page, tmp_path)
         if page in SHELL_PAGES:
             run_commands(page, tmp_path)
-
-
-if find_spec("mypy") is not None:
-
-    def test_the_python_of_the_pages_is_typed(tmp_path, monkeypatch):
-        from mypy import api
-
-        for page in PYTHON_PAGES:
-            script = tmp_path / (name_of(page).translate(str.maketrans("/-.", "___")) + ".py")
-            script.write_text(with_its_lines(runnable(page)), encoding="utf-8")
-        monkeypatch.setenv("MYPYPATH", str(ROOT))  # the package beside the pages
-        report, errors, status = api.run(
-            [
-                "--config-file=",
-                "--strict",
-                "--follow-imports=silent",
-                "--disable-error-code=import-untyped",
-                f"--cache-dir={ROOT / '.mypy_cache' / 'pages'}",
-                *map(str, sorted(tmp_path.glob("*.py"))),
-            ]
-        )
-        assert status == 0, f"{report}{errors}"
-
-
-def with_its_lines(of_a_page: list[Block]) -> str:
-    """Return a page's Python as a script, in which each line has the number that it has there."""
-    script: list[str] = []
-    for block in of_a_page:
-        script += [""] * (block.line - 1 - len(script))
-        script += block.text.splitlines()
-    return "\n".join(script)
