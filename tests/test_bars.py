@@ -112,6 +112,7 @@ def test_a_short_read_shows_none(filled):
     assert BAR not in screen.text
 
 
+@pytest.mark.slow
 def test_the_bar_comes_after_a_second(filled):
     route = of_route(filled, "sqlite")
     with in_terminal(route, seconds=3 / route[2], patience=bars.PATIENCE) as screen:
@@ -120,6 +121,7 @@ def test_the_bar_comes_after_a_second(filled):
     assert f"{BAR}: 0.00 rows [00:01," in screen.text  # since the reading began
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "value", "shows"),
     [
@@ -135,6 +137,7 @@ def test_tqdms_own_variables_hinder_nobody(variable, value, shows, filled):
     assert (BAR in screen.text) == shows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"progress": False}, {}])
 def test_it_can_be_switched_off(settings, filled, monkeypatch):
     given = arguments(of_route(filled, "sqlite"), **settings)
@@ -144,6 +147,7 @@ def test_it_can_be_switched_off(settings, filled, monkeypatch):
     assert BAR not in screen.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", [None, True])
 def test_where_there_is_no_terminal_it_is_only_shown_if_it_is_wanted(wanted, filled):
     given = arguments(of_route(filled, "sqlite"), progress=wanted)
@@ -202,6 +206,7 @@ def test_ctrl_c_takes_the_bar_away(route):
     assert [line.replace("^C", "").strip() for line in shown] == ["interrupted []"]
 
 
+@pytest.mark.slow
 def test_an_error_takes_the_bar_away(filled):
     how = """
 try:

@@ -67,6 +67,7 @@ def test_one_is_asked_under_its_own_name(url: str, caplog: pytest.LogCaptureFixt
     assert partitions.rows == 2  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_a_consumers_own_time_is_not_counted(url: str) -> None:
     with Database(url) as database:
         chunks = UnitRepository(database).chunks(size=100)

@@ -57,6 +57,7 @@ def test_every_foreign_key_is_indexed() -> None:
         assert {key.parent.name for key in table.foreign_keys} <= leading, table.name
 
 
+@pytest.mark.slow
 def test_downgrading_leaves_nothing(empty_url: str) -> None:
     alembic("upgrade", "head", url=empty_url)
     undone = alembic("downgrade", "base", url=empty_url)
@@ -76,6 +77,7 @@ def test_the_sql_can_be_written_without_a_database(empty_url: str) -> None:
     assert '"PT_ratio"' in up.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("upgrade", "head"), ("stamp", "head"), ("check",)])
 def test_somebody_elses_lims_is_refused_and_left_alone(
     empty_url: str, command: tuple[str, ...]

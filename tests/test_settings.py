@@ -280,6 +280,7 @@ def fake_server() -> Iterator[tuple[socket.socket, dict[str, str]]]:
         yield server, {"host": "127.0.0.1", "port": str(server.getsockname()[1])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_server_that_never_answers_is_given_up(route: str) -> None:
     with fake_server() as (_, place), opened(url_at(place), connect_timeout=2) as database:

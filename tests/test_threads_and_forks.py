@@ -163,6 +163,7 @@ def test_threads_get_right_answers_by_no_more_connections_than_the_pool_holds(
         assert 1 < most(seen) <= POOL
 
 
+@pytest.mark.slow
 def test_forked_processes_share_no_connection(
     served: tuple[EcephysProjectLimsApi, dict[str, Call]],
 ) -> None:

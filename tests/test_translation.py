@@ -86,6 +86,7 @@ def closed() -> Iterator[int]:
         yield unused.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_a_server_that_says_nothing(url: URL, bulk: bool, silent: int) -> None:
     with refused(at(url, "127.0.0.1", silent), bulk, "check host", connect_timeout=2) as units:
         units.frame()

@@ -83,6 +83,7 @@ def test_a_command_that_is_left_out_is_answered_by_the_help(group, asked):
     assert "Commands:\n" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ["--help", "units", "units --count", "explain units", "nope"])
 def test_who_reads_nothing_makes_no_error(line, filled):
     done = pipe(f"ecephys-dal {line} 2>&1 | true", database=filled("sqlite")[0])

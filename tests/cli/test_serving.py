@@ -18,6 +18,7 @@ def told(shown: str) -> dict[str, str]:
     return dict(re.findall(r"export (\w+)=(\S+)", shown))
 
 
+@pytest.mark.slow
 def test_a_second_shell_can_do_everything_that_the_demo_says(tmp_path):
     with terminal("demo", "--sessions", "1", width=200) as demo:
         shown = demo.read_until(lambda text: "api = " in text and text.endswith("\r\n"))
@@ -85,6 +86,7 @@ def test_a_folder_is_served_again_at_the_same_address(tmp_path):
     assert "sessions is 1 there and 2 here" in other.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_demo_in_the_background_can_be_ended(tmp_path, number):
     def ignore() -> None:  # as a shell does with what stands before an ampersand
@@ -95,6 +97,7 @@ def test_a_demo_in_the_background_can_be_ended(tmp_path, number):
         end(demo, number)
 
 
+@pytest.mark.slow
 def test_it_can_be_built_without_being_served(tmp_path):
     built = call("demo", "--sessions", "1", "--folder", tmp_path / "demo", "--no-serve")
     assert (built.returncode, built.stderr) == (0, "")

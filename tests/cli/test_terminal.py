@@ -25,6 +25,7 @@ def shown(*arguments: object, **how) -> tuple[int, list[str]]:
         return code, screen.text.replace("\r\n", "\n").splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [40, 80, 200])
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
 def test_a_table_is_aligned_and_as_wide_as_the_terminal_at_most(backend, width, filled):
@@ -110,6 +111,7 @@ def test_a_bar_does_not_get_into_what_is_kept(filled, tmp_path):
     assert ids == ["id", *map(str, lims.visible_session_ids)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", ["", "| cat", "| python -m json.tool --json-lines"])
 def test_a_bar_is_gone_before_what_is_piped_comes_to_the_same_terminal(reader, filled):
     url, lims = filled("sqlite")

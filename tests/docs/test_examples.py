@@ -166,7 +166,14 @@ def on_postgresql(fresh_url, tmp_path_factory) -> tuple[Path, Callable[[str], st
     return tmp_path_factory.mktemp("postgresql"), write
 
 
-@pytest.mark.parametrize("page", PYTHON_PAGES, ids=name_of)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if page.parent != ROOT else [])
+        for page in PYTHON_PAGES
+    ],
+    ids=name_of,
+)
 def test_the_python_of_a_page_runs_on_postgresql(page, on_postgresql):
     folder, written = on_postgresql
     run_python(page, folder, written)

@@ -520,6 +520,7 @@ def test_a_condition_that_can_not_be_sent_is_refused_before_anything_runs(
     assert ran == []
 
 
+@pytest.mark.slow
 def test_processes_without_a_cluster_are_refused(database: Database) -> None:
     table = UnitRepository(database).dask_frame(npartitions=2)
     with pytest.raises(ConfigurationError, match="without a cluster"):

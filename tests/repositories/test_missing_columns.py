@@ -24,7 +24,7 @@ from ecephys_dal.models import Base
 from ecephys_dal.repositories import Repository
 from ecephys_dal.testing import SyntheticLims, build_synthetic_lims
 
-from ..conftest import BACKENDS, ROUTES, FreshUrl, opened
+from ..conftest import ROUTES, FreshUrl, opened
 from .test_contract import REPOSITORIES
 
 COLUMNS = {
@@ -52,7 +52,11 @@ class Lims:
 
 
 @pytest.fixture(
-    scope="module", params=[*BACKENDS, pytest.param(ROUTES[-1], marks=pytest.mark.slow)]
+    scope="module",
+    params=[
+        route if route == "postgresql" else pytest.param(route, marks=pytest.mark.slow)
+        for route in ROUTES
+    ],
 )
 def lims(request: pytest.FixtureRequest, fresh_url: FreshUrl) -> Iterator[Lims]:
     backend, _, rows = request.param.partition(", ")

@@ -426,6 +426,7 @@ if HAS_ARROW and find_spec("dask") is not None:
             pd.testing.assert_frame_equal(came, undisturbed)
 
 
+@pytest.mark.slow
 @BULK
 def test_what_an_administrator_cancels_is_not_asked_again(large: str, bulk: bool) -> None:
     with named(large, bulk=bulk) as database:

@@ -189,6 +189,7 @@ def test_no_credentials_are_written(tmp_path: Path, fresh_url: Callable[[str], s
     assert b"swordfish" not in (tmp_path / "s.db").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "lacking",
     ["ecephys_probes.phase", "ecephys_sessions.operator_id", "donors_genotypes", "users.login"],

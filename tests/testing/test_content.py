@@ -89,6 +89,7 @@ def test_the_pickle_is_of_plain_values():
     assert pickle.loads(session_content.stimulus_pickle())["fps"] == 60.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "write",
     [

@@ -74,6 +74,7 @@ def test_files_that_are_missing_are_made_again(tmp_path, lost):
     assert sizes(url) == known
 
 
+@pytest.mark.slow
 def test_files_that_were_not_wanted_at_first_come_with_their_sizes(empty_url, tmp_path):
     make(empty_url)
     make(empty_url, artifacts=tmp_path / "files")
@@ -83,6 +84,7 @@ def test_files_that_were_not_wanted_at_first_come_with_their_sizes(empty_url, tm
     assert sizes(empty_url) == sizes(made_with_files)
 
 
+@pytest.mark.slow
 def test_a_folder_with_the_files_of_another_lims_is_left_as_it_is(tmp_path):
     folder = tmp_path / "files"
     make(f"sqlite:///{tmp_path}/one.db", artifacts=folder)
@@ -92,6 +94,7 @@ def test_a_folder_with_the_files_of_another_lims_is_left_as_it_is(tmp_path):
     assert contents(folder) == before
 
 
+@pytest.mark.slow
 def test_after_an_interruption_it_is_made_anew(empty_url, tmp_path, monkeypatch):
     folder = tmp_path / "files"
 
