@@ -371,6 +371,7 @@ BARS: dict[str, Callable[[Any, Path, bool | None], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BARS)
 def test_each_bar_comes_where_somebody_watches_and_only_after_a_while(
     name, lims, tmp_path, monkeypatch, capfd

@@ -42,8 +42,8 @@ PYTHON_PAGES = [
     if blocks(page, "python") and find_spec(NEEDS.get(name_of(page), "ecephys_dal"))
 ]
 SHELL_PAGES = [page for page in PAGES if blocks(page, "sh")]
-# Its commands start some thirty processes; the examples of their help are quick tests.
-LONG_PAGES = [ROOT / "docs" / "command-line.md"]
+# They start a cluster, and some thirty processes; the examples of commands' help are quick tests.
+LONG_PAGES = [ROOT / "docs" / "many-machines.md", ROOT / "docs" / "command-line.md"]
 OF_A_CHECKOUT = ("pyproject.toml", "alembic")  # which a page that migrates finds where it is
 HAS_SPARK = find_spec("pyspark") is not None and which("java") is not None
 # How the pages begin, and the other databases that some make.
@@ -135,7 +135,14 @@ def fresh_folder(made_before, tmp_path) -> Callable[[str], Path]:
     return give
 
 
-@pytest.mark.parametrize("page", PYTHON_PAGES, ids=name_of)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if page in LONG_PAGES else [])
+        for page in PYTHON_PAGES
+    ],
+    ids=name_of,
+)
 def test_the_python_of_a_page_runs_in_a_fresh_folder(page, fresh_folder):
     run_python(page, fresh_folder(runnable(page)[0].text))
 

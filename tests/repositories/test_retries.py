@@ -160,6 +160,7 @@ def test_one_record_is_asked_for_again(url: str, output: str) -> None:
     assert vars(came)["id" if output == "get" else "record_id"] == unit_id
 
 
+@pytest.mark.slow
 @BULK
 @pytest.mark.parametrize("repository", [SessionRepository, UnitRepository, UnitMetricRepository])
 def test_a_frame_that_was_cut_at_any_byte_is_whole(

@@ -83,6 +83,7 @@ def questions(lims: Lims) -> Iterator[Any]:
             yield filter_type(**{one: ids[one][-1:], other: ids[other][-1:]})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["whole", *SPECS])
 def test_a_question_about_records_is_refused_or_answered_in_full(small: Lims, name: str) -> None:
     path = small.snapshot(name, specs(small).get(name))

@@ -96,6 +96,7 @@ SPECS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPECS)
 def test_a_filter_brings_all_that_it_keeps_and_what_that_belongs_to(lims: Lims, name: str) -> None:
     spec = specs(lims)[name]
