@@ -36,8 +36,8 @@ __all__ = [
 ]
 
 _WORD = re.compile(r"[^\W_]+")
-# Of difflib's ratio, above which two names are near: words, letters, and what lacks whole words.
-_SLIP, _SAME_LETTERS, _LACKING_WORDS = 0.65, 0.85, 0.5
+# Of difflib's ratio, above which two names are near: the same letters, and what lacks whole words.
+_SAME_LETTERS, _LACKING_WORDS = 0.85, 0.68
 _FEW = 12  # names that a message can list
 
 
@@ -227,7 +227,7 @@ def suggestion(name: object, known: Iterable[str], show: Callable[[str], str] = 
 def _nearness(one: str, other: str) -> float:
     """Return how alike two names are, 0 if they are not near each other."""
     words, others = _WORD.findall(one), _WORD.findall(other)
-    alike = _ratio(one, other)
+    alike = _ratio("".join(words), "".join(others))
     if len(words) == len(others):
         is_near = all(map(_is_slip, words, others))
     else:
@@ -238,8 +238,29 @@ def _nearness(one: str, other: str) -> float:
 
 
 def _is_slip(word: str, other: str) -> bool:
-    alike = _ratio(word, other)
-    return alike > _SAME_LETTERS or (alike > _SLIP and abs(len(word) - len(other)) < 2)
+    """Return True if a word is the other one begun, or with a slip behind its first letter."""
+    word, other = word.removesuffix("s"), other.removesuffix("s")
+    if word == other or (len(word) > 2 and other.startswith(word)):
+        return True
+    slips = 2 if min(len(word), len(other)) > 9 else 1
+    is_short = max(len(word), len(other)) < 5  # in which another letter makes another word
+    is_other = is_short and len(word) == len(other) and sorted(word) != sorted(other)
+    return word[:1] == other[:1] and not is_other and _slips(word, other) <= slips
+
+
+def _slips(word: str, other: str) -> int:
+    """Return the letters that were added, left out, mistaken or exchanged with the next one."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for i, letter in enumerate(word, 1):
+        now = [i]
+        for j, wanted in enumerate(other, 1):
+            cost = min(last[j] + 1, now[j - 1] + 1, last[j - 1] + (letter != wanted))
+            if before and j > 1 and word[i - 2 : i] == wanted + other[j - 2]:
+                cost = min(cost, before[j - 2] + 1)
+            now.append(cost)
+        before, last = last, now
+    return last[-1]
 
 
 def _ratio(one: str, other: str) -> float:

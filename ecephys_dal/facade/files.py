@@ -31,7 +31,7 @@ class NoClient:
             " EcephysProjectLimsApi(..., ArtifactClient(ArtifactSettings(host='lims2')))"
         )
 
-    download = download_many = open_artifact = write_bytes = stream
+    download = download_many = open_artifact = write_bytes = fetch = path_of = url_of = stream
 
     def __repr__(self) -> str:
         return "no client"

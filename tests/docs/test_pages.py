@@ -7,12 +7,13 @@ import inspect
 import os
 import re
 import runpy
+import sys
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 
 import pytest
-from documentation import PAGES, ROOT, name_of, prose
+from documentation import PAGES, ROOT, blocks, name_of, prose
 
 import ecephys_dal
 from ecephys_dal import (
@@ -169,3 +170,52 @@ def is_documentable(member) -> bool:
 def is_ours(cls, name: str) -> bool:
     owner = next(base for base in cls.__mro__ if name in vars(base))
     return owner.__module__.startswith("ecephys_dal")
+
+
+# What a page may import is what the commands to install that it shows bring along.
+_INSTALLS = re.compile(r"pip install ([^\n`#]+)")
+_MODULES = {  # of extras: what belongs to each, and which part of the package needs it
+    "arrow": {"adbc_driver_postgresql", "duckdb", "pyarrow"},
+    "dask": {"dask", "distributed"},
+    "plot": {"matplotlib", "ecephys_dal.plot"},
+    "testing": {"factory", "h5py", "pynwb", "tifffile", "ecephys_dal.testing"},
+}
+_CORE = {
+    "ecephys_dal",
+    "sqlalchemy",
+    "pandas",
+    "numpy",
+    "requests",
+    "alembic",
+    *sys.stdlib_module_names,
+}
+
+
+def _imported(page: Path) -> set[str]:
+    found: set[str] = set()
+    for block in blocks(page, "python"):
+        for node in ast.walk(ast.parse(block.text)):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                of_ours = node.module.startswith("ecephys_dal")
+                found.add(node.module if of_ours else node.module.partition(".")[0])
+                if node.module == "ecephys_dal":
+                    found |= {f"ecephys_dal.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name_of)
+def test_a_page_says_how_to_install_what_it_imports(page):
+    said = " ".join(_INSTALLS.findall(page.read_text(encoding="utf-8")))
+    python = "".join(block.text for block in blocks(page, "python"))
+    if re.search(r"\.arrow\(|parquet|pyarrow", python):
+        assert re.search(r"\[[\w,]*\barrow\b", said)
+    brought = set(re.findall(r"[\w-]+", said.replace("-", "_"))) | _CORE
+    for extra, modules in _MODULES.items():
+        if re.search(rf"\[[\w,]*\b{extra}\b", said):
+            brought |= modules
+    needed = {one for modules in _MODULES.values() for one in modules}
+    ours = {one for one in _imported(page) if one.startswith("ecephys_dal.")} & needed
+    others = {one for one in _imported(page) if not one.startswith("ecephys_dal")}
+    assert (ours | others) - brought == set()
