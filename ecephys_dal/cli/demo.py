@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.resources import files
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ def blocks(source: str) -> Iterator[str]:
 
 def main() -> None:
     """Show and run the tour, block by block."""
+    import_module("ecephys_dal.testing")  # which finds a folder for the cache of pynwb
     names: dict[str, Any] = {}
     width = get_terminal_size((100, 24)).columns
     rule = "-" * width

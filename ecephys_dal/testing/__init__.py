@@ -8,6 +8,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from ecephys_dal.testing.binding import IdSequence, using
+from ecephys_dal.testing.cache_folder import ensure_cache_folder
 from ecephys_dal.testing.content import natural_movie, natural_scene, probe_lfp_nwb, session_nwb
 from ecephys_dal.testing.demo_lims import DemoLims, demo
 from ecephys_dal.testing.enlarge import enlarge_synthetic_lims
@@ -81,3 +82,5 @@ __all__ = [
     "session_nwb",
     "using",
 ]
+
+ensure_cache_folder()  # before anything imports pynwb
