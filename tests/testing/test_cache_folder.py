@@ -6,7 +6,7 @@ import sys
 def test_pynwb_is_imported_where_no_folder_can_be_made_in_the_home(tmp_path):
     home = tmp_path / "home"
     home.touch()  # in which not even root can make a folder
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-c", "import ecephys_dal.testing, pynwb"],
         env={**os.environ, "HOME": str(home), "XDG_CACHE_HOME": ""},
         capture_output=True,
