@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from sqlalchemy import ClauseElement, and_, true
+from sqlalchemy import ClauseElement, Table, and_, true
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import InspectionAttr
 
@@ -17,12 +17,13 @@ from ecephys_dal.frames import frame_columns
 from ecephys_dal.models import Base
 from ecephys_dal.repositories.clauses import within
 from ecephys_dal.repositories.conditions import Condition, whole
+from ecephys_dal.repositories.predicates import froms_of, instead_of, label_of, unjoined
 from ecephys_dal.rules import check_rule_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement, FromClause, Select
     from sqlalchemy.orm.interfaces import ORMOption
 
     from ecephys_dal.frames import FrameColumn
@@ -83,6 +84,7 @@ class Statement(ABC, Generic[M, F]):
     has_fixed_columns: ClassVar[bool] = True
     without_rules: frozenset[str] = frozenset()
     _reader: Reader
+    _froms: ClassVar[frozenset[FromClause]]
 
     @staticmethod
     @abstractmethod
@@ -137,8 +139,33 @@ class Statement(ABC, Generic[M, F]):
         for name, alone in spec.each_condition():
             for clause in (*self.criteria(alone), *within(self.columns[0], alone.id_range)):
                 yield Condition("filter", name, f"{alone.described()}.", clause)
-        for number, clause in enumerate(clauses_of(where)):
+        for number, clause in enumerate(self._further(where)):
             yield Condition("where", f"where[{number}]", "A further condition.", clause)
+
+    @classmethod
+    def _joined(cls) -> frozenset[FromClause]:
+        """Return the FROM list of the statement, read once for each class."""
+        if "_froms" not in cls.__dict__:
+            cls._froms = froms_of(cls.statement)
+        return cls._froms
+
+    def _further(self, where: Where) -> list[Any]:
+        """Return further conditions, or raise if one of them names a table that is not joined."""
+        clauses = clauses_of(where)
+        for number, clause in enumerate(clauses):
+            if (one := unjoined(clause, self._joined())) is not None:
+                raise InvalidFilterError(f"where[{number}] {self._refusal(clause, one)}")
+        return clauses
+
+    @classmethod
+    def _refusal(cls, clause: ClauseElement, one: FromClause) -> str:
+        joined = ", ".join(sorted(str(each) for each in cls._joined() if isinstance(each, Table)))
+        instead = instead_of(clause, one, cls.model)
+        return (
+            f"names {label_of(one)}, which {cls.__name__} does not join (it joins {joined}); write "
+            + (f"{instead}, or " if instead else "")
+            + f"a SELECT that joins it: {cls.__name__}(...).select().join(...)"
+        )
 
     @classmethod
     def _frame_columns(cls) -> tuple[FrameColumn, ...]:
