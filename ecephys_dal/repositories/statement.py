@@ -15,6 +15,7 @@ from ecephys_dal.errors import InvalidFilterError
 from ecephys_dal.filters import Filter, checked_id
 from ecephys_dal.frames import frame_columns
 from ecephys_dal.models import Base
+from ecephys_dal.repositories.bound_values import check_values
 from ecephys_dal.repositories.clauses import within
 from ecephys_dal.repositories.conditions import Condition, whole
 from ecephys_dal.repositories.predicates import froms_of, instead_of, label_of, unjoined
@@ -150,11 +151,13 @@ class Statement(ABC, Generic[M, F]):
         return cls._froms
 
     def _further(self, where: Where) -> list[Any]:
-        """Return further conditions, or raise if one of them names a table that is not joined."""
+        """Return further conditions, or raise if one can't be a condition on these records."""
         clauses = clauses_of(where)
         for number, clause in enumerate(clauses):
+            name = f"where[{number}]"
             if (one := unjoined(clause, self._joined())) is not None:
-                raise InvalidFilterError(f"where[{number}] {self._refusal(clause, one)}")
+                raise InvalidFilterError(f"{name} {self._refusal(clause, one)}")
+            check_values(name, clause, self._reader.dialect)
         return clauses
 
     @classmethod
