@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from sqlalchemy import Cast, Label, TypeCoerce
 
 from ecephys_dal.errors import ConfigurationError, SchemaMismatchError
 from ecephys_dal.frames.arrow import as_pandas, as_type, is_arrow, need_arrow, pa
@@ -150,7 +151,8 @@ class FrameColumn:
     def _mismatch(self, dtype: object, error: Exception) -> SchemaMismatchError:
         return SchemaMismatchError(
             f"column {self.name!r} is declared as {dtype}, which its values can't be: {error};"
-            " a NULL there is shown by the repository's frame(dtype_backend='numpy_nullable')"
+            " a NULL there is shown by the repository's frame(dtype_backend='numpy_nullable'), and"
+            " an expression that may be NULL is declared by ecephys_dal.repositories.nullable"
         )
 
 
@@ -198,17 +200,50 @@ def frame_columns(columns: tuple[Any, ...]) -> tuple[FrameColumn, ...]:
     Parameters
     ----------
     columns : tuple of ColumnElement
-        Model attributes and labelled expressions; an expression of no column is never NULL.
+        Model attributes and labelled expressions; an expression of no column is never NULL, unless
+        `repositories.nullable` says so.
 
     Returns
     -------
     tuple of FrameColumn
+
+    Raises
+    ------
+    ConfigurationError
+        If a column is of a type that frames have no kind for, such as NUMERIC, UUID or an array.
     """
     return tuple(
         FrameColumn(
             column.key,
-            column.type.python_type,
-            getattr(getattr(column, "element", column.expression), "nullable", False),
+            _kind(column),
+            _is_nullable(column),
         )
         for column in columns
     )
+
+
+def _kind(column: Any) -> type:
+    try:
+        kind = column.type.python_type
+    except NotImplementedError:  # of a type that SQLAlchemy knows nothing of
+        kind = object
+    if kind is object or kind not in _DTYPES:
+        raise ConfigurationError(
+            f"column {column.key!r} is of the type {column.type!r}, which no column of a frame can"
+            f" be; convert it, as by cast(..., Double).label({column.key!r}), or to String"
+        )
+    known: type = kind
+    return known
+
+
+def _is_nullable(column: Any) -> bool:
+    """Return True if a column may be NULL, as its table says, or `repositories.nullable`."""
+    if isinstance(column, Label):
+        return _is_nullable(column.element)
+    if isinstance(column, Cast) or (isinstance(column, TypeCoerce) and not _says(column)):
+        return _is_nullable(column.clause)
+    return _says(getattr(column, "expression", column))
+
+
+def _says(column: Any) -> bool:
+    return bool(getattr(column, "nullable", False))

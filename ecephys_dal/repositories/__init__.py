@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "base": ["Repository"],
         "catalogue": ["REPOSITORIES"],
         "channels": ["ChannelRepository"],
+        "declaration": ["nullable"],
         "explanation": ["Explanation", "Step"],
         "file_reasons": ["why_probe_lfp", "why_session_nwb", "why_template", "why_unit_metrics"],
         "files": [

@@ -1,6 +1,7 @@
 from .base import Repository
 from .catalogue import REPOSITORIES
 from .channels import ChannelRepository
+from .declaration import nullable
 from .explanation import Explanation, Step
 from .file_reasons import (
     why_probe_lfp,
@@ -42,6 +43,7 @@ __all__ = [
     "UnitRepository",
     "Why",
     "WhyOne",
+    "nullable",
     "why_probe_lfp",
     "why_session_nwb",
     "why_template",

@@ -7,6 +7,7 @@ from inspect import getdoc
 from typing import TYPE_CHECKING
 
 from ecephys_dal.display import html_table
+from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.repositories import distributed
 from ecephys_dal.repositories.reading import Reader
 from ecephys_dal.repositories.reasons import Reasons
@@ -54,6 +55,10 @@ class Repository(Reasons[M, F], Records[M, F]):
         *,
         without_rules: Names = None,
     ) -> None:
+        if not hasattr(self, "statement"):
+            raise ConfigurationError(
+                f"{type(self).__name__} declares no statement; it is a base of repositories"
+            )
         self._reader = Reader(db, self.model)
         spec = self._asked(self.filter_type(without_rules=without_rules))
         self.without_rules = frozenset(spec.without_rules or ())

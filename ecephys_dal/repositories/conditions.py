@@ -10,7 +10,6 @@ from sqlalchemy import Column, ColumnElement, TextClause, case, not_
 from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.sql.selectable import Join, SelectBase
 
-from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.repositories.literal import sql_of
 
 if TYPE_CHECKING:
@@ -78,11 +77,7 @@ class Joined(NamedTuple):
 @cache
 def joined(statement: Select[Any]) -> Joined:
     """Take a declared SELECT apart; each of its joins leads to one record at most."""
-    tree, *others = statement.get_final_froms()
-    if others:
-        raise ConfigurationError(
-            f"a declared SELECT joins its tables; {tree} and {others[0]} stand side by side"
-        )
+    (tree,) = statement.get_final_froms()  # as the declaration's check demands
     steps = tuple(_flattened(tree))
     keys = tuple(_key(step) for step in steps)
     everything, conditions = steps[0].right, []

@@ -94,6 +94,7 @@ def dask_frame(
     """
     _need_dask()
     database = _sent(repository)
+    repository.select(spec, where=where)  # raises if the question can't be asked
     check_count("max_connections", max_connections)
     part = _Part(
         repository=type(repository),

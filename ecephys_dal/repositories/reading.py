@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import URL, Connection, Engine, Select
+    from sqlalchemy import URL, Connection, Dialect, Engine, Select
 
     from ecephys_dal.bars import ReadingBar
     from ecephys_dal.database import Covers
@@ -91,6 +91,14 @@ class Reader:
         try:
             return coverage_of(self._bind)
         except UnboundExecutionError:  # a session without a database can still write statements
+            return None
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """What the database speaks; None of a session without a database."""
+        try:
+            return self._bind.dialect
+        except UnboundExecutionError:
             return None
 
     @property

@@ -105,7 +105,7 @@ class Reasons(Tables[M, F]):
         """
         everything = replace(self._asked(spec), without_rules=self.rule_names())
         self._reader.check(everything)
-        return self._why(of, spec, where)
+        return self._why(self._further(of), spec, where)
 
     def _why(self, of: Sequence[ColumnElement[bool]], spec: F | None, where: Where) -> list[Why]:
         parts, conditions = self._demanded(spec, where)

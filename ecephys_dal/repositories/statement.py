@@ -7,22 +7,25 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from sqlalchemy import ClauseElement, and_, true
+from sqlalchemy import ClauseElement, Table, and_, true
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import InspectionAttr
 
-from ecephys_dal.errors import InvalidFilterError
+from ecephys_dal.errors import ConfigurationError, InvalidFilterError
 from ecephys_dal.filters import Filter, checked_id
 from ecephys_dal.frames import frame_columns
 from ecephys_dal.models import Base
+from ecephys_dal.repositories.bound_values import check_values
 from ecephys_dal.repositories.clauses import within
 from ecephys_dal.repositories.conditions import Condition, whole
+from ecephys_dal.repositories.declaration import check_attributes, check_joins, configure_mappers
+from ecephys_dal.repositories.predicates import instead_of, label_of, unjoined
 from ecephys_dal.rules import check_rule_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement, FromClause, Select
     from sqlalchemy.orm.interfaces import ORMOption
 
     from ecephys_dal.frames import FrameColumn
@@ -83,6 +86,14 @@ class Statement(ABC, Generic[M, F]):
     has_fixed_columns: ClassVar[bool] = True
     without_rules: frozenset[str] = frozenset()
     _reader: Reader
+    _froms: ClassVar[frozenset[FromClause]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if hasattr(cls, "statement"):
+            check_attributes(cls)
+            if all(mapper.configured for mapper in cls.model.registry.mappers):
+                cls._joined()
 
     @staticmethod
     @abstractmethod
@@ -114,6 +125,7 @@ class Statement(ABC, Generic[M, F]):
 
     def _asked(self, spec: F | None) -> F:
         """Return what is asked, complete: also the rules that this repository does without."""
+        self._joined()
         spec = self.filter_type() if spec is None else spec
         if type(spec) is not self.filter_type:
             raise InvalidFilterError(
@@ -135,10 +147,53 @@ class Statement(ABC, Generic[M, F]):
             if rule.name not in (spec.without_rules or ()):
                 yield Condition("rule", rule.name, rule.sentence, rule.clause, rule.if_null)
         for name, alone in spec.each_condition():
-            for clause in (*self.criteria(alone), *within(self.columns[0], alone.id_range)):
+            for clause in self._meaning(name, alone):
                 yield Condition("filter", name, f"{alone.described()}.", clause)
-        for number, clause in enumerate(clauses_of(where)):
+        for number, clause in enumerate(self._further(where)):
             yield Condition("where", f"where[{number}]", "A further condition.", clause)
+
+    @classmethod
+    def _joined(cls) -> frozenset[FromClause]:
+        """Return the FROM list of the statement, read and checked once for each class."""
+        configure_mappers(cls.model)
+        if "_froms" not in cls.__dict__:
+            cls._froms = check_joins(cls)
+        return cls._froms
+
+    def _meaning(self, name: str, alone: F) -> list[ColumnElement[bool]]:
+        """Return the clauses that a field of a filter means, or raise if it means none."""
+        clauses = [*self.criteria(alone), *within(self.columns[0], alone.id_range)]
+        if not clauses and alone.id_range is None:
+            raise ConfigurationError(
+                f"{type(self).__name__}.criteria gives no condition for {alone.described()}; yield"
+                f" a clause where {name} is not None"
+            )
+        for clause in clauses:
+            if (one := unjoined(clause, self._joined())) is not None:
+                raise ConfigurationError(
+                    f"{type(self).__name__}.criteria, of {name}, {self._refusal(clause, one)}"
+                )
+        return clauses
+
+    def _further(self, where: Where) -> list[Any]:
+        """Return further conditions, or raise if one can't be a condition on these records."""
+        clauses = clauses_of(where)
+        for number, clause in enumerate(clauses):
+            name = f"where[{number}]"
+            if (one := unjoined(clause, self._joined())) is not None:
+                raise InvalidFilterError(f"{name} {self._refusal(clause, one)}")
+            check_values(name, clause, self._reader.dialect)
+        return clauses
+
+    @classmethod
+    def _refusal(cls, clause: ClauseElement, one: FromClause) -> str:
+        joined = ", ".join(sorted(str(each) for each in cls._joined() if isinstance(each, Table)))
+        instead = instead_of(clause, one, cls.model)
+        return (
+            f"names {label_of(one)}, which {cls.__name__} does not join (it joins {joined}); write "
+            + (f"{instead}, or " if instead else "")
+            + f"a SELECT that joins it: {cls.__name__}(...).select().join(...)"
+        )
 
     @classmethod
     def _frame_columns(cls) -> tuple[FrameColumn, ...]:

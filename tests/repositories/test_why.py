@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 from ecephys_dal import (
     AnalysisRunFilter,
     ChannelRepository,
-    ConfigurationError,
     Database,
     InvalidFilterError,
     ProbeFilter,
@@ -226,14 +225,6 @@ def test_an_answer_is_json_whatever_the_value(db: Session) -> None:
     assert json.loads(json.dumps(why.to_dict(), allow_nan=False))["checks"][-1]["found"] == {
         "snr": "inf"
     }
-
-
-def test_a_declaration_that_joins_nothing_is_refused(synthetic: SyntheticLims) -> None:
-    class SideBySide(UnitRepository):
-        statement = select(EcephysUnit).join(EcephysUnit.channel).where(EcephysProbe.id > 0)
-
-    with pytest.raises(ConfigurationError, match="stand side by side"):
-        SideBySide(synthetic.database).why(1)
 
 
 def test_a_text_in_a_declaration_is_shown(synthetic: SyntheticLims) -> None:
