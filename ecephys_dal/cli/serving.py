@@ -6,9 +6,12 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from threading import Event
+from typing import Any
 
 import click
+from typing_extensions import override
 
 from ecephys_dal.cli.commands import COMMANDS, Command
 from ecephys_dal.cli.invocation import VARIABLE, FilePath, Invocation, common_options
@@ -29,8 +32,8 @@ A synthetic LIMS is here until you press Ctrl-C. In another shell:
 In Python:
 
   from ecephys_dal import ArtifactClient, ArtifactSettings, EcephysProjectLimsApi
-  client = ArtifactClient(ArtifactSettings(host="{host}"))
-  api = EcephysProjectLimsApi("{url}", client)"""
+  client = ArtifactClient(ArtifactSettings(host={host!r}))
+  api = EcephysProjectLimsApi({written_url!r}, client)"""
 _BUILT = """\
 A synthetic LIMS is in {folder}. To ask it:
 
@@ -39,10 +42,18 @@ A synthetic LIMS is in {folder}. To ask it:
 _NAMES = {"database_variable": VARIABLE, "app_variable": APP_VARIABLE}
 
 
+class _Folder(FilePath):
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("'' names no folder; leave it out, or write . for this one", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.command(cls=Command, help=COMMANDS["demo"].summary)
 @click.option(
     "--folder",
-    type=FilePath(file_okay=False, path_type=Path),
+    type=_Folder(file_okay=False, path_type=Path),
     help="Where to; it stays, and the next demo there uses it again. Without it, a folder that"
     " goes when the demo ends.",
 )
@@ -74,8 +85,9 @@ def demo(
     with made as lims, suppress(KeyboardInterrupt):
         told = {
             "folder": lims.folder,
-            "url": lims.url,
-            "app": lims.server.url,
+            "url": quote(str(lims.url)),
+            "written_url": str(lims.url),
+            "app": quote(lims.server.url),
             "host": lims.server.host,
             "session_id": lims.ids.session_ids[0],
         }

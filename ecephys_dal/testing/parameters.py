@@ -1,18 +1,34 @@
-"""The parameters of a synthetic LIMS, as JSON: in its project's record, and beside its files."""
+"""What is noted of a synthetic LIMS, as JSON: in its project's record, and beside its files."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import func, inspect, select
+
 from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.models import EcephysChannel, EcephysProbe, EcephysSession, EcephysUnit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["begin_files", "end_files", "files_are_there", "refuse_other_parameters"]
+    from sqlalchemy.orm import Session
+
+    from ecephys_dal.database import Database
+
+__all__ = [
+    "begin_files",
+    "count_rows",
+    "end_files",
+    "files_are_there",
+    "refuse_other_parameters",
+    "refuse_other_rows",
+    "refuse_snapshot",
+]
 
 Parameters = dict[str, Any]
+_COUNTED = (EcephysSession, EcephysProbe, EcephysChannel, EcephysUnit)
 _NAME = "parameters.json"
 
 
@@ -40,6 +56,36 @@ def refuse_other_parameters(where: str, made: Parameters, wanted: Parameters) ->
         raise ConfigurationError(
             f"{where} holds a synthetic LIMS of other parameters: {', '.join(differ)};"
             " ask for the same, or name another place"
+        )
+
+
+def refuse_snapshot(database: Database) -> None:
+    """Raise if the database is a snapshot, which holds a part of another LIMS."""
+    with database.connection() as connection:
+        if inspect(connection).has_table("ecephys_dal_snapshot"):
+            raise ConfigurationError(
+                f"{database} is a snapshot, which holds a part of a LIMS; name an empty database"
+            )
+
+
+def count_rows(db: Session) -> dict[str, int]:
+    """Return how many rows the tables of sessions, probes, channels and units hold."""
+    return {
+        model.__tablename__: db.execute(select(func.count()).select_from(model)).scalar_one()
+        for model in _COUNTED
+    }
+
+
+def refuse_other_rows(where: str, made: dict[str, int], found: dict[str, int]) -> None:
+    """Raise if tables hold more or fewer rows than were made; name each with both numbers."""
+    differ = [
+        f"{table} holds {found[table]} rows, of {number} that were made"
+        for table, number in made.items()
+        if found[table] != number
+    ]
+    if differ:
+        raise ConfigurationError(
+            f"{where} was changed after it was filled: {', '.join(differ)}; name an empty database"
         )
 
 

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
 from ecephys_dal.errors import ConfigurationError
-from ecephys_dal.models import Project
+from ecephys_dal.models import EcephysSession, Project
 from ecephys_dal.testing import factories
 from ecephys_dal.testing.binding import using
 from ecephys_dal.testing.rows import STRUCTURES
@@ -42,7 +44,7 @@ def filling(database: Database, first_id: int) -> Iterator[Session]:
     Raises
     ------
     ConfigurationError
-        If the database is not owned, or was filled before.
+        If the database is not owned, was filled before, or holds any session.
     """
     if not database.owned:
         raise ConfigurationError(
@@ -53,6 +55,10 @@ def filling(database: Database, first_id: int) -> Iterator[Session]:
             raise ConfigurationError(
                 f"{database} is filled already; name an empty database, or"
                 " use what is there by create_synthetic_lims(url, exist_ok=True)"
+            )
+        if db.scalar(select(EcephysSession.id).limit(1)) is not None:
+            raise ConfigurationError(
+                f"{database} holds sessions of somebody else's; name an empty database"
             )
         yield db
 

@@ -19,9 +19,12 @@ from ecephys_dal.testing.awkward import spoil
 from ecephys_dal.testing.factories import StimulusNamespaceFactory
 from ecephys_dal.testing.parameters import (
     begin_files,
+    count_rows,
     end_files,
     files_are_there,
     refuse_other_parameters,
+    refuse_other_rows,
+    refuse_snapshot,
 )
 from ecephys_dal.testing.plans import awkward_plans, well_behaved_plans
 from ecephys_dal.testing.shared import SharedRecords, filling
@@ -193,16 +196,19 @@ def create_synthetic_lims(  # noqa: PLR0913 - the parameters of two functions
     Raises
     ------
     ConfigurationError
-        If the database holds LIMS tables that this library did not make, or was filled before.
-        With ``exist_ok`` only if it was filled with other parameters, each of which is named.
+        If the database is a snapshot, holds LIMS tables that this library did not make, or any
+        session, or was filled before. With ``exist_ok`` a filled one is refused only if it was
+        filled with other parameters, or has more or fewer rows now; each is named.
 
     Notes
     -----
     All rows are committed at once, so a database is filled or, after an interruption, empty. The
-    project's ``incoming_directory`` holds the parameters.
+    project's ``incoming_directory`` holds the parameters and
+    the numbers of rows.
     """
     shape = _checked_shape(sessions, probes, channels_per_probe, units_per_session, seed)
     with Database(url, owned=True) as database:
+        refuse_snapshot(database)
         with database.connection() as connection:
             upgrade(connection)
         lims = _filled(database, shape) if exist_ok else None
@@ -237,17 +243,20 @@ def _filled(database: Database, shape: dict[str, Any]) -> SyntheticLims | None:
     """Return what the database holds, None if it is empty; refuse what has another shape."""
     with database.session() as db:
         project = db.get(Project, FIRST_ID)
+        found = count_rows(db)
     if project is None:
         return None
     try:
         noted = json.loads(project.incoming_directory or "")
-    except ValueError:
+        parameters, rows, lims = noted["parameters"], noted["rows"], noted["lims"]
+    except (ValueError, LookupError, TypeError):
         raise ConfigurationError(
-            f"{database} was filled by an older version, which did not note its parameters;"
+            f"{database} was filled by an older version, which did not note what it made;"
             " name an empty database"
         ) from None
-    refuse_other_parameters(str(database), noted["parameters"], shape)
-    return SyntheticLims(**noted["lims"])
+    refuse_other_parameters(str(database), parameters, shape)
+    refuse_other_rows(str(database), rows, found)
+    return SyntheticLims(**lims)
 
 
 def _make_files(
@@ -281,7 +290,9 @@ def _fill(
     for key, stimulus in awkward_templates(shared, namespace, lims.artifacts):
         db.add(stimulus)
         lims.awkward[key] = stimulus.id
-    noted = {"parameters": shape, "lims": {**asdict(lims), "artifacts": None}}
+    db.flush()
+    made = {**asdict(lims), "artifacts": None}
+    noted = {"parameters": shape, "rows": count_rows(db), "lims": made}
     shared.project.incoming_directory = json.dumps(noted)  # a table of our own would be no LIMS'
     db.flush()
     # Both databases know the statement; without it they guess, and join in a bad order.

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import shlex
 import signal
 import socket
 import subprocess
+import textwrap
 from pathlib import Path
+from unittest.mock import MagicMock, Mock
 
 import pytest
+from click.testing import CliRunner
 
+from ecephys_dal import testing
+from ecephys_dal.cli import serving
 from tests.cli.shell import call, environment, program, terminal
 
 
@@ -105,3 +112,27 @@ def test_it_can_be_built_without_being_served(tmp_path):
     assert named.keys() == {"ECEPHYS_DAL_DATABASE"}
     assert call("sessions", "--count", **named).returncode == 0
     assert call("demo", "--no-serve").returncode == 2
+
+
+def test_what_is_shown_can_be_pasted_whatever_the_folder_is_called(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"url": "sqlite:////a b's/lims.db", "app": "http://127.0.0.1:1"}
+    lims = MagicMock(url=names["url"], server=Mock(url=names["app"], host="127.0.0.1:1"))
+    lims.__enter__.return_value = lims
+    monkeypatch.setattr(testing, "demo", Mock(return_value=lims))
+    monkeypatch.setattr(serving, "Event", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(serving, "signal", Mock())
+    shown = CliRunner().invoke(serving.demo, obj=Mock(progress=False)).output
+    exported = [shlex.split(line) for line in shown.splitlines() if "export" in line]
+    assert [word.partition("=")[2] for _, word in exported] == list(names.values())
+    code = shown.partition("In Python:\n")[2]
+    assert repr(names["url"]) in code
+    ast.parse(textwrap.dedent(code))
+
+
+def test_a_folder_without_a_name_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(serving.demo, ["--folder", ""], obj=Mock(progress=False))
+    assert done.exit_code == 2
+    assert "names no folder" in done.output
+    assert list(tmp_path.iterdir()) == []

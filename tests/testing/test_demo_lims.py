@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from urllib.request import urlopen
 
 import pytest
+from sqlalchemy import make_url
 
 from ecephys_dal import Database, SessionRepository
-from ecephys_dal.errors import ConfigurationError
-from ecephys_dal.testing import demo
+from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError
+from ecephys_dal.testing import ArtifactServer, demo, demo_lims
 
 SMALL = {"sessions": 1, "progress": False}
 
@@ -45,6 +47,59 @@ def test_a_second_run_uses_what_is_there_on_the_same_port(made):
     with demo(made, **SMALL) as lims:
         assert lims.server.port == port
     assert {path: path.stat().st_mtime_ns for path in made.rglob("*")} == before
+
+
+@pytest.mark.parametrize("noted", ["junk", "0", "-1", "70000", "\xff"])
+def test_a_noted_port_that_is_none_is_replaced(made, noted):
+    (made / "port").write_text(noted, encoding="latin-1")
+    with demo(made, **SMALL) as lims:
+        assert (made / "port").read_text() == f"{lims.server.port}\n"
+
+
+def test_a_noted_port_that_others_have_is_replaced(made, tmp_path):
+    with ArtifactServer(tmp_path) as other:
+        (made / "port").write_text(f"{other.port}\n")
+        with demo(made, **SMALL) as lims:
+            assert (made / "port").read_text() == f"{lims.server.port}\n"
+
+
+@pytest.mark.parametrize("name", ["que?ry", "a#b%20c", "my demo", "a@b:c"])
+def test_a_folder_may_have_any_name(made, tmp_path, name):
+    folder = tmp_path / name
+    shutil.copytree(made, folder)
+    database = (folder / "lims.db").read_bytes()
+    with demo(folder, **SMALL) as lims:
+        assert make_url(lims.url).database == str(folder / "lims.db")
+        assert set(lims.ids.session_ids) < set(lims.api.get_sessions().index)
+    assert (folder / "lims.db").read_bytes() == database
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_what_can_be_no_folder_is_named(tmp_path):
+    file = tmp_path / "a.db"
+    file.touch()
+    with pytest.raises(ConfigurationError, match="a.db can't be the folder of a demo"):
+        demo(file, **SMALL)
+    with pytest.raises(ConfigurationError, match="/inside can't be the folder of a demo"):
+        demo(file / "inside", **SMALL)
+    with pytest.raises(ConfigurationError, match="names no folder"):
+        demo("", **SMALL)
+
+
+def test_a_demo_that_is_closed_says_so(made):
+    lims = demo(made, **SMALL)
+    lims.close()
+    with pytest.raises(ConfigurationError, match=r"is closed; call demo\(\) again"), lims:
+        pass
+
+
+def test_another_demo_that_is_being_made_there_is_named(tmp_path, monkeypatch):
+    def locked(*_: object, **__: object) -> None:
+        raise DatabaseUnavailableError("sqlite:///lims.db is locked by someone else; try again")
+
+    monkeypatch.setattr(demo_lims, "create_synthetic_lims", locked)
+    with pytest.raises(ConfigurationError, match="another demo is being made in"):
+        demo(tmp_path, **SMALL)
 
 
 def test_another_number_of_sessions_is_refused_by_name(made):

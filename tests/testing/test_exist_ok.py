@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.models import EcephysSession, Project, WellKnownFile
-from ecephys_dal.testing import create_synthetic_lims, synthetic
+from ecephys_dal.testing import create_synthetic_lims, synthetic, using
+from ecephys_dal.testing.factories import EcephysSessionFactory
 
 SHAPE = {"sessions": 1, "channels_per_probe": 4, "units_per_session": 8, "progress": False}
 
@@ -119,6 +122,40 @@ def test_a_lims_of_which_nothing_is_noted_is_refused(empty_url):
             db.add(Project(id=synthetic.FIRST_ID, incoming_directory="/allen/incoming/"))
     with pytest.raises(ConfigurationError, match="an older version"):
         make(empty_url)
+
+
+@pytest.mark.parametrize("exist_ok", [True, False])
+def test_a_database_with_sessions_of_ones_own_is_refused(empty_url, exist_ok):
+    with Database(empty_url, owned=True) as database:
+        with database.connection() as connection:
+            upgrade(connection)
+        with database.session() as db, using(db):
+            EcephysSessionFactory.create()
+    with pytest.raises(ConfigurationError, match="holds sessions of somebody else's"):
+        make(empty_url, exist_ok=exist_ok)
+    assert n_sessions(empty_url) == 1
+
+
+def test_rows_that_came_or_went_since_are_named_with_both_numbers(empty_url):
+    make(empty_url)
+    n_made = n_sessions(empty_url)
+    with Database(empty_url, owned=True) as database, database.session() as db, using(db):
+        EcephysSessionFactory.create()
+    told = f"ecephys_sessions holds {n_made + 1} rows, of {n_made} that were made"
+    with pytest.raises(ConfigurationError, match=told) as refused:
+        make(empty_url)
+    assert "ecephys_units" not in str(refused.value)
+
+
+@pytest.mark.parametrize("exist_ok", [True, False])
+def test_a_snapshot_is_refused_and_left_as_it_is(tmp_path, exist_ok):
+    part = tmp_path / "part.db"
+    with closing(sqlite3.connect(part)) as snapshot:
+        snapshot.execute("CREATE TABLE ecephys_dal_snapshot (name TEXT, value TEXT)")
+    before = part.read_bytes()
+    with pytest.raises(ConfigurationError, match="is a snapshot"):
+        make(f"sqlite:///{part}", exist_ok=exist_ok)
+    assert part.read_bytes() == before
 
 
 def test_what_is_noted_names_every_parameter(tmp_path):
