@@ -135,7 +135,10 @@ class Bulk:
         arguments = {**said, **settled, "client_encoding": "UTF8"}  # Arrow's
         if database.password is not None:
             arguments["password"] = asked_password(database.password)
-        return adbc.connect(make_dsn(**arguments), autocommit=True)
+        connection = adbc.connect(make_dsn(**arguments), autocommit=True)
+        with connection.cursor() as cursor:
+            cursor.execute("SET TimeZone = 'UTC'")  # which PGTZ may have told otherwise
+        return connection
 
     def close(self) -> None:
         """Close the idle connections."""

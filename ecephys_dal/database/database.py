@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Engine
@@ -18,7 +18,7 @@ from ecephys_dal.config import (
 )
 from ecephys_dal.database.bulk import Bulk, has_bulk_route
 from ecephys_dal.database.counters import Counters
-from ecephys_dal.database.engine import given_engine, guarded, make_engine
+from ecephys_dal.database.engine import given_engine, make_engine
 from ecephys_dal.database.translation import translated_errors
 from ecephys_dal.database.url import is_in_memory, parsed, shown, url_of, without_secrets
 from ecephys_dal.errors import ConfigurationError
@@ -151,11 +151,7 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Open a connection in a transaction; only an owned database is committed."""
-        with (
-            translated_errors(self),
-            self.engine.connect() as connection,
-            guarded(connection) if self.is_the_callers and not self.owned else nullcontext(),
-        ):
+        with translated_errors(self), self.engine.connect() as connection:
             self.has_answered = True
             yield connection
             if self.owned:
