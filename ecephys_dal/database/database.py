@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Engine, event
+from sqlalchemy.exc import DBAPIError
 
 from ecephys_dal.config import (
     DatabaseSettings,
@@ -96,6 +97,7 @@ class Database:
         self.bulk: Bulk | None = None
         if given is not None:
             self.engine = given_engine(given, owned=self.owned)
+            event.listen(self.engine, "engine_connect", self._note_answer)
             return
         connections = self.settings.pool_size
         for_bulk = connections // 2 if self._may_bulk and has_bulk_route(self.url) else 0
@@ -106,6 +108,7 @@ class Database:
             connections=connections - for_bulk,
             password=self.password,
         )
+        event.listen(self.engine, "engine_connect", self._note_answer)
         if for_bulk:
             self.bulk = Bulk(self, for_bulk)
 
@@ -140,22 +143,31 @@ class Database:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """Open an ORM session, which ends with the block; only an owned database is committed."""
+        """Open an ORM session, which ends with the block; only an owned database is committed.
+
+        Its first statement takes a connection; the end of a transaction gives it back.
+        """
         from sqlalchemy.orm import Session  # noqa: PLC0415 - who reads tables alone needs none
 
-        with self.connection() as connection, Session(connection, expire_on_commit=False) as db:
-            yield db
-            if self.owned:
-                db.commit()
+        with translated_errors(self):
+            db = Session(self.engine, expire_on_commit=False)
+            with _closing(db):
+                yield db
+                if self.owned:
+                    db.commit()
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Open a connection in a transaction; only an owned database is committed."""
-        with translated_errors(self), self.engine.connect() as connection:
-            self.has_answered = True
-            yield connection
-            if self.owned:
-                connection.commit()
+        with translated_errors(self):
+            connection = self.engine.connect()
+            with _closing(connection):
+                yield connection
+                if self.owned:
+                    connection.commit()
+
+    def _note_answer(self, _connection: Connection) -> None:
+        self.has_answered = True
 
     @property
     def counters(self) -> Counters:
@@ -201,6 +213,16 @@ class Database:
         self.owned, self._may_bulk = state["owned"], state["may_bulk"]
         self.settings, self.has_answered = state["settings"], state["has_answered"]
         self._use(None)
+
+
+@contextmanager
+def _closing(opened: Connection | Session) -> Iterator[None]:
+    """Close at the end; if the server has gone since the last statement, nothing was lost."""
+    try:
+        yield
+    finally:
+        with suppress(DBAPIError):
+            opened.close()
 
 
 def _checked(settings: DatabaseSettings | None) -> DatabaseSettings:
