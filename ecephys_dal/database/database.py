@@ -19,7 +19,7 @@ from ecephys_dal.config import (
 )
 from ecephys_dal.database.bulk import Bulk, has_bulk_route
 from ecephys_dal.database.counters import Counters
-from ecephys_dal.database.engine import given_engine, make_engine
+from ecephys_dal.database.engine import given_engine, longest_statement, make_engine
 from ecephys_dal.database.translation import translated_errors
 from ecephys_dal.database.url import is_in_memory, parsed, shown, url_of, without_secrets
 from ecephys_dal.errors import ConfigurationError
@@ -168,6 +168,11 @@ class Database:
 
     def _note_answer(self, _connection: Connection) -> None:
         self.has_answered = True
+
+    @property
+    def longest_statement(self) -> float:
+        """After how many seconds the server ends a statement; 0 if the caller's engine knows."""
+        return 0 if self.is_the_callers else longest_statement(self.url, self.settings)
 
     @property
     def counters(self) -> Counters:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import ceil
+import re
+from math import ceil, inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
     from ecephys_dal.config import DatabaseSettings, Password
 
-__all__ = ["connect_arguments", "given_engine", "is_owned", "make_engine"]
+__all__ = ["connect_arguments", "given_engine", "is_owned", "longest_statement", "make_engine"]
 
 _OWNED = {"ecephys_dal_owned": True}
 # PostgreSQL's option must be known to the engine; other databases ignore it.
 _READ_ONLY = {"postgresql_readonly": True}
+_TIMEOUT = re.compile(r"statement[_-]timeout *= *'?([0-9.]+) *([a-z]*)")
+_UNITS = {"": 1e-3, "us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400}
 _UTC = "UTC"  # so that columns with and without a zone mean the same moments
 
 
@@ -140,6 +143,13 @@ def _server_options(url: URL, settings: DatabaseSettings, *, owned: bool) -> str
     theirs = [options_from_env(), *([said] if isinstance(said, str) else said)]
     read_only = [] if owned else ["-c default_transaction_read_only=on"]
     return " ".join([*ours, *filter(None, theirs), *read_only, f"-c TimeZone={_UTC}"])
+
+
+def longest_statement(url: URL, settings: DatabaseSettings) -> float:
+    """Return after how many seconds the server ends a statement of ours."""
+    said = _TIMEOUT.findall(_server_options(url, settings, owned=False))
+    number, unit = said[-1]
+    return float(number) * _UNITS[unit] or inf
 
 
 def _milliseconds(seconds: float) -> int:
