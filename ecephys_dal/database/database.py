@@ -83,6 +83,8 @@ class Database:
         self.password = password
         self._may_bulk = bulk
         self.has_answered = False
+        if not isinstance(where, (str, URL, Engine)):
+            Database.of(where)  # which says what to give instead
         self.url = url_of(where) if isinstance(where, Engine) else parsed(where)
         if password is not None and (isinstance(where, Engine) or not _needs(self.url, password)):
             raise ConfigurationError(
@@ -119,6 +121,11 @@ class Database:
             return where
         if isinstance(where, (str, URL, Engine)):
             return cls(where)
+        if hasattr(where, "sync_engine"):  # SQLAlchemy's AsyncEngine
+            raise ConfigurationError(
+                "an AsyncEngine can't be asked here; give a URL of postgresql+psycopg2 or sqlite,"
+                " or an Engine of such a driver, and ask from coroutines by asyncio.to_thread"
+            )
         raise ConfigurationError(
             f"a {type(where).__name__} is no database; give a Database, an SQLAlchemy Engine or a"
             " URL such as 'postgresql+psycopg2://user@host/dbname'"
