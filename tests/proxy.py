@@ -102,11 +102,14 @@ class Proxy:
         with suppress(OSError):
             while received := source.recv(65536):
                 allowed, is_last = self._allowed(len(received)) if is_answer else (None, False)
-                sink.sendall(received[:allowed])
+                sink.sendall(self._changed(received[:allowed]) if is_answer else received)
                 if is_last:
                     self.cut(reset=self._reset)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
+
+    def _changed(self, answer: bytes) -> bytes:
+        return answer
 
     def _allowed(self, n_bytes: int) -> tuple[int, bool]:
         with self._lock:
@@ -124,3 +127,34 @@ class Proxy:
         with suppress(OSError):
             self.refuse()
         self.cut()
+
+
+class Translator(Proxy):
+    """Gives the server's errors other words, as a server of another language does.
+
+    Parameters
+    ----------
+    url : str
+        Of the server.
+    words : dict of bytes to bytes
+        What stands in a message, and what shall.
+    """
+
+    def __init__(self, url: str, words: dict[bytes, bytes]) -> None:
+        super().__init__(url)
+        self._words = words
+
+    def _changed(self, answer: bytes) -> bytes:
+        """Change the errors of an answer, which are not cut in two as long as they are short."""
+        kept = b""
+        while (head := answer[:5]) and len(head) == 5:
+            length = 1 + int.from_bytes(head[1:], "big")
+            message, answer = answer[:length], answer[length:]
+            kept += self._translated(message) if head[:1] == b"E" else message
+        return kept + answer
+
+    def _translated(self, message: bytes) -> bytes:
+        fields = message[5:]
+        for said, other in self._words.items():
+            fields = fields.replace(said, other)
+        return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields

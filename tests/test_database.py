@@ -102,6 +102,31 @@ def test_what_cant_be_reached_is_refused_by_name(url: str, said: str) -> None:
         Database(url)
 
 
+@pytest.mark.parametrize(
+    ("url", "instead"),
+    [
+        ("postgresql+asyncpg://u@h/d", r"use postgresql\+psycopg2,"),
+        ("postgresql+psycopg_async://u@h/d", r"use postgresql\+psycopg2,"),
+        ("sqlite+aiosqlite:///lims.db", "use sqlite,"),
+    ],
+)
+def test_an_asynchronous_driver_is_refused_with_what_to_use_instead(url: str, instead: str) -> None:
+    with pytest.raises(ConfigurationError, match=instead):
+        Database(url)
+
+
+class AsyncEngine:
+    """As SQLAlchemy's, which needs a driver that is not installed."""
+
+    sync_engine = None
+
+
+@pytest.mark.parametrize("open_by", [Database, Database.of])
+def test_an_asynchronous_engine_is_refused(open_by: Callable[..., Database]) -> None:
+    with pytest.raises(ConfigurationError, match="AsyncEngine .* asyncio.to_thread"):
+        open_by(AsyncEngine())
+
+
 def test_a_password_among_the_options_of_a_url_is_not_shown() -> None:
     database = Database("postgresql://u@h/d?password=s3cret&sslmode=require")
     assert database.url.password == "s3cret"

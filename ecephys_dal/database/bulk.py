@@ -7,6 +7,7 @@ runs it on a connection of the same settings.
 from __future__ import annotations
 
 import re
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -21,7 +22,7 @@ from ecephys_dal.config import asked_password
 from ecephys_dal.database.engine import connect_arguments
 from ecephys_dal.database.forks import parted_by_a_fork
 from ecephys_dal.database.meanings import LOST, UNREACHABLE
-from ecephys_dal.database.translation import refused, translated_errors, worded
+from ecephys_dal.database.translation import reason_of, refused, translated_errors, worded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,13 +101,16 @@ class Bulk:
         # last one is worked on, and Ctrl-C is heard meanwhile.
         with ThreadPoolExecutor(1, "ecephys_dal") as thread:
             asked = partial(_asked, thread, self._database)
-            connection = asked(self.pool.connect)
+            connection = asked(self.pool.connect, otherwise=UNREACHABLE)
             try:
                 cursor = connection.cursor()
                 if steady:
                     cursor.adbc_statement.set_options(**_SMALL)
+                began = time.monotonic()
                 asked(cursor.execute, statement)
-                yield _ahead(cursor.fetch_record_batch(), thread, self._database)
+                # Not by fetch_record_batch, whose reader raises errors without their SQLSTATE.
+                batches = iter(cursor._results.reader)  # noqa: SLF001
+                yield _ahead(batches, thread, self._database, began)
             except BaseException:
                 with suppress(Exception):  # if the server is gone, it can't be told either
                     cursor.adbc_cancel()
@@ -135,7 +139,10 @@ class Bulk:
         arguments = {**said, **settled, "client_encoding": "UTF8"}  # Arrow's
         if database.password is not None:
             arguments["password"] = asked_password(database.password)
-        return adbc.connect(make_dsn(**arguments), autocommit=True)
+        connection = adbc.connect(make_dsn(**arguments), autocommit=True)
+        with connection.cursor() as cursor:
+            cursor.execute("SET TimeZone = 'UTC'")  # which PGTZ may have told otherwise
+        return connection
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -170,8 +177,10 @@ def _ping(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
         raise DisconnectionError from error
 
 
-def _asked(thread: ThreadPoolExecutor, database: object, call: Any, *arguments: Any) -> Any:
-    with translated_errors(database), _translated_errors(database):
+def _asked(
+    thread: ThreadPoolExecutor, database: object, call: Any, *arguments: Any, otherwise: str = LOST
+) -> Any:
+    with translated_errors(database), _translated_errors(database, time.monotonic(), otherwise):
         return _awaited(thread.submit(call, *arguments))
 
 
@@ -182,12 +191,12 @@ def _awaited(future: Future[Any]) -> Any:
 
 
 def _ahead(
-    batches: Iterator[Any], thread: ThreadPoolExecutor, database: object
+    batches: Iterator[Any], thread: ThreadPoolExecutor, database: object, began: float
 ) -> Iterator[pa.RecordBatch]:
     """Yield the batches, and fetch the next one meanwhile."""
     coming = thread.submit(next, batches, None)
     while True:
-        with _translated_errors(database):
+        with _translated_errors(database, began):
             batch = _awaited(coming)
         if batch is None:
             return
@@ -196,7 +205,7 @@ def _ahead(
 
 
 @contextmanager
-def _translated_errors(database: object) -> Iterator[None]:
+def _translated_errors(database: object, began: float, otherwise: str = LOST) -> Iterator[None]:
     """Raise as ours the errors of ADBC that we have a word for, without the query."""
     import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
@@ -204,13 +213,16 @@ def _translated_errors(database: object) -> Iterator[None]:
     try:
         yield
     except (adbc.Error, OSError, pa.ArrowException) as error:
-        said = _without_query(str(error))
-        # An answer that breaks off is an OSError, and so is one that the server ends with an error.
-        broke_off = isinstance(error, OSError) and "ERROR:" not in said
-        cant_connect = isinstance(error, adbc.OperationalError)
-        otherwise = LOST if broke_off else UNREACHABLE if cant_connect else ""
-        ours = worded(said, getattr(error, "sqlstate", None), database, otherwise=otherwise)
-        raise ours or refused(said, database) from error
+        # Without a SQLSTATE the driver has met no server or lost it, unless it can't do a thing.
+        has_no_server = isinstance(error, (adbc.OperationalError, OSError))
+        ours = worded(
+            _without_query(reason_of(error)),
+            getattr(error, "sqlstate", None),
+            database,
+            otherwise=otherwise if has_no_server else "",
+            began=began,
+        )
+        raise ours or refused(_without_query(reason_of(error)), database) from error
 
 
 def _without_query(message: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Engine, event
+from sqlalchemy.exc import DBAPIError
 
 from ecephys_dal.config import (
     DatabaseSettings,
@@ -18,7 +19,7 @@ from ecephys_dal.config import (
 )
 from ecephys_dal.database.bulk import Bulk, has_bulk_route
 from ecephys_dal.database.counters import Counters
-from ecephys_dal.database.engine import given_engine, guarded, make_engine
+from ecephys_dal.database.engine import given_engine, longest_statement, make_engine
 from ecephys_dal.database.translation import translated_errors
 from ecephys_dal.database.url import is_in_memory, parsed, shown, url_of, without_secrets
 from ecephys_dal.errors import ConfigurationError
@@ -82,6 +83,8 @@ class Database:
         self.password = password
         self._may_bulk = bulk
         self.has_answered = False
+        if not isinstance(where, (str, URL, Engine)):
+            Database.of(where)  # which says what to give instead
         self.url = url_of(where) if isinstance(where, Engine) else parsed(where)
         if password is not None and (isinstance(where, Engine) or not _needs(self.url, password)):
             raise ConfigurationError(
@@ -96,6 +99,7 @@ class Database:
         self.bulk: Bulk | None = None
         if given is not None:
             self.engine = given_engine(given, owned=self.owned)
+            event.listen(self.engine, "engine_connect", self._note_answer)
             return
         connections = self.settings.pool_size
         for_bulk = connections // 2 if self._may_bulk and has_bulk_route(self.url) else 0
@@ -106,6 +110,7 @@ class Database:
             connections=connections - for_bulk,
             password=self.password,
         )
+        event.listen(self.engine, "engine_connect", self._note_answer)
         if for_bulk:
             self.bulk = Bulk(self, for_bulk)
 
@@ -116,6 +121,11 @@ class Database:
             return where
         if isinstance(where, (str, URL, Engine)):
             return cls(where)
+        if hasattr(where, "sync_engine"):  # SQLAlchemy's AsyncEngine
+            raise ConfigurationError(
+                "an AsyncEngine can't be asked here; give a URL of postgresql+psycopg2 or sqlite,"
+                " or an Engine of such a driver, and ask from coroutines by asyncio.to_thread"
+            )
         raise ConfigurationError(
             f"a {type(where).__name__} is no database; give a Database, an SQLAlchemy Engine or a"
             " URL such as 'postgresql+psycopg2://user@host/dbname'"
@@ -140,26 +150,36 @@ class Database:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """Open an ORM session, which ends with the block; only an owned database is committed."""
+        """Open an ORM session, which ends with the block; only an owned database is committed.
+
+        Its first statement takes a connection; the end of a transaction gives it back.
+        """
         from sqlalchemy.orm import Session  # noqa: PLC0415 - who reads tables alone needs none
 
-        with self.connection() as connection, Session(connection, expire_on_commit=False) as db:
-            yield db
-            if self.owned:
-                db.commit()
+        with translated_errors(self):
+            db = Session(self.engine, expire_on_commit=False)
+            with _closing(db):
+                yield db
+                if self.owned:
+                    db.commit()
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Open a connection in a transaction; only an owned database is committed."""
-        with (
-            translated_errors(self),
-            self.engine.connect() as connection,
-            guarded(connection) if self.is_the_callers and not self.owned else nullcontext(),
-        ):
-            self.has_answered = True
-            yield connection
-            if self.owned:
-                connection.commit()
+        with translated_errors(self):
+            connection = self.engine.connect()
+            with _closing(connection):
+                yield connection
+                if self.owned:
+                    connection.commit()
+
+    def _note_answer(self, _connection: Connection) -> None:
+        self.has_answered = True
+
+    @property
+    def longest_statement(self) -> float:
+        """After how many seconds the server ends a statement; 0 if the caller's engine knows."""
+        return 0 if self.is_the_callers else longest_statement(self.url, self.settings)
 
     @property
     def counters(self) -> Counters:
@@ -205,6 +225,16 @@ class Database:
         self.owned, self._may_bulk = state["owned"], state["may_bulk"]
         self.settings, self.has_answered = state["settings"], state["has_answered"]
         self._use(None)
+
+
+@contextmanager
+def _closing(opened: Connection | Session) -> Iterator[None]:
+    """Close at the end; if the server has gone since the last statement, nothing was lost."""
+    try:
+        yield
+    finally:
+        with suppress(DBAPIError):
+            opened.close()
 
 
 def _checked(settings: DatabaseSettings | None) -> DatabaseSettings:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from math import ceil
+import re
+from math import ceil, inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import create_engine, event
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import NoSuchModuleError
 
 from ecephys_dal.config import asked_password, options_from_env
@@ -18,18 +18,19 @@ from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError, Rea
 from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sqlalchemy import URL, Connection, Dialect, Engine
+    from sqlalchemy import URL, Dialect, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
     from ecephys_dal.config import DatabaseSettings, Password
 
-__all__ = ["connect_arguments", "given_engine", "guarded", "is_owned", "make_engine"]
+__all__ = ["connect_arguments", "given_engine", "is_owned", "longest_statement", "make_engine"]
 
 _OWNED = {"ecephys_dal_owned": True}
 # PostgreSQL's option must be known to the engine; other databases ignore it.
 _READ_ONLY = {"postgresql_readonly": True}
+_TIMEOUT = re.compile(r"statement[_-]timeout *= *'?([0-9.]+) *([a-z]*)")
+_UNITS = {"": 1e-3, "us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400}
+_UTC = "UTC"  # so that columns with and without a zone mean the same moments
 
 
 def make_engine(
@@ -71,6 +72,8 @@ def make_engine(
         ) from error
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, owned=owned)
+    else:
+        event.listen(engine, "connect", _connect_in_utc)
     if password is not None:
         _log_in_by(engine, password)
     event.listen(engine, "before_cursor_execute", _with_plain_values, retval=True)
@@ -139,7 +142,14 @@ def _server_options(url: URL, settings: DatabaseSettings, *, owned: bool) -> str
     said = url.query.get("options", ())
     theirs = [options_from_env(), *([said] if isinstance(said, str) else said)]
     read_only = [] if owned else ["-c default_transaction_read_only=on"]
-    return " ".join([*ours, *filter(None, theirs), *read_only])
+    return " ".join([*ours, *filter(None, theirs), *read_only, f"-c TimeZone={_UTC}"])
+
+
+def longest_statement(url: URL, settings: DatabaseSettings) -> float:
+    """Return after how many seconds the server ends a statement of ours."""
+    said = _TIMEOUT.findall(_server_options(url, settings, owned=False))
+    number, unit = said[-1]
+    return float(number) * _UNITS[unit] or inf
 
 
 def _milliseconds(seconds: float) -> int:
@@ -153,7 +163,7 @@ def _log_in_by(engine: Engine, password: Password) -> None:
 
 
 def given_engine(engine: Engine, *, owned: bool) -> Engine:
-    """Return the caller's engine as it is, but for our connections, which can't write.
+    """Return the caller's engine as it is, but for our connections: in UTC, and only reading.
 
     Parameters
     ----------
@@ -170,10 +180,37 @@ def given_engine(engine: Engine, *, owned: bool) -> Engine:
     if not is_in_memory(engine.url):
         parted_by_a_fork(engine)
     ours = engine.execution_options(**(_OWNED if owned else _READ_ONLY))
+    ours._connection_cls = _Lent  # noqa: SLF001 - a Session asks the engine for connections too
+    if engine.dialect.name == "postgresql":
+        event.listen(ours, "begin", _begin_in_utc)
     event.listen(ours, "before_cursor_execute", _with_plain_values, retval=True)
     if not owned:
         event.listen(ours, "set_connection_execution_options", _refuse_autocommit)
     return ours
+
+
+def _connect_in_utc(connection: DBAPIConnection, _: object) -> None:
+    """Set the zone where the server was not told, or PGTZ told it otherwise after the options."""
+    if _zone(connection) != _UTC:
+        cursor = connection.cursor()
+        cursor.execute(f"SET TimeZone = '{_UTC}'")
+        cursor.close()
+        connection.commit()
+
+
+def _begin_in_utc(connection: Connection) -> None:
+    """Set the zone of one transaction; the caller's are as before."""
+    driver = connection.connection.dbapi_connection
+    if driver is not None and not getattr(driver, "autocommit", False) and _zone(driver) != _UTC:
+        cursor = driver.cursor()
+        cursor.execute(f"SET LOCAL TimeZone = '{_UTC}'")
+        cursor.close()
+
+
+def _zone(connection: DBAPIConnection) -> str | None:
+    """Return the time zone of a session, which the server tells whenever it changes."""
+    info = getattr(connection, "info", None)  # of psycopg2 and its successor
+    return None if info is None else info.parameter_status("TimeZone")
 
 
 def _refuse_autocommit(_connection: Connection, options: dict[str, Any]) -> None:
@@ -185,32 +222,48 @@ def _refuse_autocommit(_connection: Connection, options: dict[str, Any]) -> None
         )
 
 
-@contextmanager
-def guarded(connection: Connection) -> Iterator[None]:
-    """Keep a connection of a caller's engine from writing as long as it is ours.
+class _Lent(Connection):
+    """A connection of a caller's engine: as long as it is ours it is in UTC, and can't write.
 
     Transactions of PostgreSQL do that already, but not where each statement is one of its own.
-
-    Parameters
-    ----------
-    connection : Connection
-        Afterwards as it was before.
     """
-    if connection.dialect.name == "sqlite":
-        ask, tell = "PRAGMA query_only", "PRAGMA query_only = {}"
-    elif getattr(connection.connection.dbapi_connection, "autocommit", False):
-        name = "default_transaction_read_only"
-        ask, tell = f"SHOW {name}", f"SET {name} = {{}}"
-    else:
-        yield
-        return
-    before = connection.exec_driver_sql(ask).scalar_one()
-    connection.exec_driver_sql(tell.format("ON"))
-    try:
-        yield
-    finally:
-        if not connection.invalidated:  # else there is none any more to tell
-            connection.exec_driver_sql(tell.format(before))
+
+    def __init__(self, engine: Engine, **named: Any) -> None:
+        super().__init__(engine, **named)
+        self._settings: dict[str, Any] = {}  # as they were before
+        try:
+            self._borrow()
+        except BaseException:
+            super().close()
+            raise
+
+    def _borrow(self) -> None:
+        wanted = {} if is_owned(self) else {"query_only": "ON"}
+        if self.dialect.name != "sqlite":
+            if not getattr(self.connection.dbapi_connection, "autocommit", False):
+                return
+            read_only = {} if is_owned(self) else {"default_transaction_read_only": "on"}
+            wanted = {"TimeZone": "UTC", **read_only}
+        for name, value in wanted.items():
+            before = self.exec_driver_sql(f"{self._words[0]} {name}").scalar_one()
+            self._set(name, value)
+            self._settings[name] = before
+        self.rollback()  # so that the transaction begins with the first statement
+
+    @property
+    def _words(self) -> tuple[str, str]:
+        return ("PRAGMA", "PRAGMA") if self.dialect.name == "sqlite" else ("SHOW", "SET")
+
+    def _set(self, name: str, value: Any) -> None:
+        self.exec_driver_sql(f"{self._words[1]} {name} = '{value}'")
+
+    def close(self) -> None:
+        """Give it back as it was."""
+        try:
+            while self._settings and not (self.closed or self.invalidated):
+                self._set(*self._settings.popitem())
+        finally:
+            super().close()
 
 
 def is_owned(bind: Connection | Engine) -> bool:

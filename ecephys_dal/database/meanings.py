@@ -1,4 +1,4 @@
-"""What the SQLSTATEs of PostgreSQL, and the words that stand for one, mean for who asks."""
+"""What the SQLSTATEs of PostgreSQL, and what stands for one where there is none, mean."""
 
 from __future__ import annotations
 
@@ -15,36 +15,42 @@ from ecephys_dal.errors import (
     StatementTimeoutError,
 )
 
-__all__ = ["LOST", "REFUSED", "UNREACHABLE", "Meaning", "meaning_of", "state_said"]
+__all__ = [
+    "CANCELLED",
+    "LOST",
+    "OVERDUE",
+    "REFUSED",
+    "UNREACHABLE",
+    "Meaning",
+    "meaning_of",
+    "state_said",
+]
 
-LOST, REFUSED = "08006", "08001"  # SQLSTATEs
-UNREACHABLE, _UNKNOWN_HOST = "unreachable", "unknown host"  # which have none
+LOST, REFUSED, CANCELLED = "08006", "08001", "57014"  # SQLSTATEs
+# What has none, or shares one.
+UNREACHABLE, OVERDUE, _UNKNOWN_HOST = "unreachable", "overdue", "unknown host"
 
-# What is said where a driver gives no SQLSTATE: by a server that refuses a connection, by libpq, by
-# ADBC in the middle of an answer, and by SQLite. The first that fits counts.
+# What is said where there is no SQLSTATE: by SQLite, which has none, and by libpq until a
+# connection stands, which hands on the words alone. In other languages less is told apart. The
+# first that fits counts.
 _SAID = {
     "invalid dsn": "invalid dsn|invalid connection option",
     "read-write": "session is read-only",
     "sqlite": "unable to open|file is not a|malformed|disk I/O error",
     "42P01": "no such table",
     "42703": "no such column",
-    "25006": "attempt to write a readonly database|cannot execute .* in a read-only transaction",
+    "25006": "attempt to write a readonly database",
     "28": "authentication failed|no password supplied|no pg_hba.conf entry|not permitted to log in"
     "|FATAL: +role .* does not exist|permission denied for database",
     "3D": "FATAL: +database .* does not exist",
     "53300": "too many (clients|connections)|connection slots",
     "57P03": "the database system is|not accepting connections",
-    "57014": "canceling statement due to (statement timeout|user request)",
-    "55P03": "due to lock timeout|database is locked|database table is locked",
-    "40": "due to conflict with recovery|deadlock detected",
-    "25P04": "due to transaction timeout",
-    "53": "out of memory|No space left on device|temporary file size exceeds",
+    "55P03": "database is locked|database table is locked",
+    "53": "out of memory|No space left on device|database or disk is full",
     _UNKNOWN_HOST: "could not translate host name|failed to resolve host",
     REFUSED: "(connection to server .* failed|could not connect to server): "
     ".*(refused|No such file|reach|No route|closed|reset|EOF)",
-    UNREACHABLE: "connection to server|connection failed",
-    LOST: "terminating connection|closed the connection|connection has been closed|SYSCALL"
-    "|could not (receive|send)|connection (not open|already closed)|no connection to|reset by peer",
+    UNREACHABLE: "connection to server .* failed|could not connect|connection failed",
 }
 
 
@@ -118,10 +124,12 @@ _MEANT = {
         "is locked by someone else",
         "try again later, or raise lock_timeout",
     ),
-    "57014": Meaning(
+    OVERDUE: _OVERDUE,
+    CANCELLED: Meaning(
         DatabaseUnavailableError,
         "was told to stop",
-        "someone cancelled it there, so ask its administrator before you try again",
+        "someone cancelled it there, so ask its administrator before you try again, or a"
+        " statement_timeout was set that is shorter than that of the settings",
     ),
     **dict.fromkeys(("57", UNREACHABLE), _NOT_ASKED),
 }
@@ -135,8 +143,6 @@ def state_said(message: str) -> tuple[str, str] | None:
     return None
 
 
-def meaning_of(state: str, reason: str) -> Meaning | None:
+def meaning_of(state: str) -> Meaning | None:
     """Return what a SQLSTATE means, or None if we have no word for it."""
-    if state == "57014" and "statement timeout" in reason:
-        return _OVERDUE
     return next((means for known, means in _MEANT.items() if state.startswith(known)), None)

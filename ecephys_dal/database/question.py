@@ -71,7 +71,7 @@ class Question:
                 method=self.method,
             ) from error
         except (DataError, InternalError, NotSupportedError, ProgrammingError) as error:
-            raise refused(str(error.orig), self.method) from error
+            raise refused(error.orig, self.method) from error
         except SchemaMismatchError as error:
             raise SchemaMismatchError(
                 f"{self.method}: {error}",

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from ecephys_dal.database.meanings import LOST, REFUSED, UNREACHABLE, meaning_of, state_said
+from ecephys_dal.database.meanings import (
+    CANCELLED,
+    LOST,
+    OVERDUE,
+    REFUSED,
+    UNREACHABLE,
+    meaning_of,
+    state_said,
+)
 from ecephys_dal.errors import (
     ConnectionLostError,
     DatabaseUnavailableError,
@@ -21,35 +30,50 @@ from ecephys_dal.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["refused", "translated_errors", "worded"]
+__all__ = ["reason_of", "refused", "translated_errors", "worded"]
 
 # As PostgreSQL and SQLite name them; SQLAlchemy numbers the tables that it joins twice.
 _COLUMN = re.compile(r'column:? "?(?:(?P<table>\w+?)(?:_\d+)?\.)?(?P<column>\w+)')
 _TABLE = re.compile(r'(?:relation|table|view):? "?(?:\w+\.)?(?P<table>\w+?)(?:_\d+)?\b')
+# And in other languages.
+_ANY_COLUMN = re.compile(r"(?:\b(?P<table>\w+?)(?:_\d+)?\.|[\"'«»„“])(?P<column>\w+)")
+_ANY_TABLE = re.compile(r"[\"'«»„“](?:\w+\.)?(?P<table>\w+?)(?:_\d+)?\b")
+_NAMES = {"42703": (_COLUMN, _ANY_COLUMN), "42P01": (_TABLE, _ANY_TABLE)}
+_ALMOST = 0.98  # of a timeout, for two clocks never agree
 
 
 @contextmanager
 def translated_errors(database: object) -> Iterator[None]:
     """Raise as ours the errors of a driver that we have a word for, without password and query."""
+    began = time.monotonic()
     try:
         yield
     except Exception as error:
-        ours = _ours(error, database)
+        ours = _ours(error, database, began)
         if ours is None:
             raise
         raise ours from error
 
 
-def _ours(error: Exception, database: object) -> EcephysDalError | None:
+def _ours(error: Exception, database: object, began: float) -> EcephysDalError | None:
     if isinstance(error, PoolTimeoutError):
         return DatabaseUnavailableError(
             f"no connection to {database} became free in time; close some, or use fewer threads"
         )
     if isinstance(error, DBAPIError):
-        return _of_driver(error, database)
+        return _of_driver(error, database, began)
     if hasattr(error, "pgcode"):  # psycopg2's own, while SQLAlchemy prepares a connection
-        return worded(str(error), error.pgcode, database, otherwise=LOST)
+        return worded(reason_of(error), error.pgcode, database, otherwise=LOST, began=began)
     return None
+
+
+def reason_of(error: object) -> str:
+    """Return what the server says, or else all that the driver does."""
+    said = getattr(getattr(error, "diag", None), "message_primary", None)  # psycopg2
+    for name, value in getattr(error, "details", None) or ():  # ADBC
+        if name in ("PG_DIAG_MESSAGE_PRIMARY", b"PG_DIAG_MESSAGE_PRIMARY"):
+            said = value.decode(errors="replace")
+    return said or str(error)
 
 
 def _state_of(error: object) -> str | None:
@@ -58,24 +82,34 @@ def _state_of(error: object) -> str | None:
     return state
 
 
-def refused(reason: str, database: object) -> StatementRefusedError:
+def refused(error: object, database: object) -> StatementRefusedError:
     """Return our error for a statement that a database refuses for a reason of its own."""
-    reason = re.split("(?:ERROR|FATAL): +", reason.strip().partition("\n")[0])[-1]
+    reason = _line_of(reason_of(error))
     return StatementRefusedError(
         f"{database} refused the statement: {reason}; look at the further conditions (where=)"
     )
 
 
-def _of_driver(error: DBAPIError, database: object) -> EcephysDalError | None:
+def _line_of(message: str) -> str:
+    """Return the first line, without the severity that libpq puts before it."""
+    return re.split("(?:ERROR|FATAL): +", message.strip().partition("\n")[0])[-1].strip()
+
+
+def _of_driver(error: DBAPIError, database: object, began: float) -> EcephysDalError | None:
     state, otherwise = _state_of(error.orig), ""
     if state is None:  # libpq found no connection or no answer; or psycopg2 what it can't send
         lost = error.connection_invalidated or type(error) is DatabaseError
         otherwise = LOST if lost else UNREACHABLE if isinstance(error, OperationalError) else ""
-    return worded(str(error.orig), state, database, otherwise=otherwise)
+    return worded(reason_of(error.orig), state, database, otherwise=otherwise, began=began)
 
 
 def worded(
-    message: str, state: str | None, database: object, *, otherwise: str = ""
+    message: str,
+    state: str | None,
+    database: object,
+    *,
+    otherwise: str = "",
+    began: float | None = None,
 ) -> EcephysDalError | None:
     """Return our error for what a driver says, or None if we have no word for it.
 
@@ -89,23 +123,40 @@ def worded(
         What was asked; shown.
     otherwise : str
         What stands for the SQLSTATE if the message does not tell it either.
+    began : float, optional
+        When the statement was sent at the earliest, by the monotonic clock.
 
     Returns
     -------
     EcephysDalError or None
     """
-    reason = message.strip().partition("\n")[0]
+    reason = message
     if not state:
-        state, reason = state_said(message) or (otherwise, reason)
-    meaning = meaning_of(state, reason)
+        # A server that has answered before may be restarting, whatever its language.
+        if otherwise == UNREACHABLE and getattr(database, "has_answered", False):
+            otherwise = REFUSED
+        state, reason = state_said(message) or (otherwise, message)
+    if state == CANCELLED and _is_overdue(database, began):
+        state = OVERDUE
+    meaning = meaning_of(state)
     if meaning is None:
         return None
-    reason = re.split("(?:ERROR|FATAL): +", reason)[-1].strip()
+    reason = _line_of(reason)
     text = f"{database} {meaning.happened}: {reason}; {meaning.advice}"
     if meaning.error is SchemaMismatchError:
-        named = _COLUMN.search(reason) or _TABLE.search(reason)
+        patterns = _NAMES.get(state, (_COLUMN, _TABLE))
+        named = next(filter(None, (one.search(reason) for one in patterns)), None)
         return SchemaMismatchError(text, **(named.groupdict() if named else {}))
     # A server that has answered before and refuses now is being restarted, or has a successor.
     if state == REFUSED and getattr(database, "has_answered", False):
         return ConnectionLostError(text)
     return meaning.error(text)
+
+
+def _is_overdue(database: object, began: float | None) -> bool:
+    """Tell whether what the server stopped can have reached its timeout: nothing else tells.
+
+    Where the timeout is the caller's, it is taken to be reached: nobody cancels as often.
+    """
+    longest: float = getattr(database, "longest_statement", 0)
+    return began is None or time.monotonic() - began >= _ALMOST * longest

@@ -42,7 +42,20 @@ def parsed(where: str | URL) -> URL:
         url = url.set(drivername="postgresql+psycopg2")
     if url.get_backend_name() not in ("postgresql", "sqlite"):
         raise ConfigurationError(f"{url.drivername} is neither postgresql nor sqlite")
+    refuse_asynchronous(url)
     return bound(cleaned(url))
+
+
+def refuse_asynchronous(url: URL) -> None:
+    """Raise if the URL names a driver that only asynchronous engines can use."""
+    _, _, driver = url.drivername.partition("+")
+    if driver == "asyncpg" or driver.startswith("aio") or driver.endswith("_async"):
+        instead = {"sqlite": "sqlite"}.get(url.get_backend_name(), "postgresql+psycopg2")
+        raise ConfigurationError(
+            f"{url.drivername} is an asynchronous driver, which can't be asked here; use {instead},"
+            " and from coroutines EcephysProjectLimsApi.default(asynchronous=True) or"
+            " asyncio.to_thread"
+        )
 
 
 def bound(url: URL) -> URL:
@@ -63,6 +76,7 @@ def bound(url: URL) -> URL:
 
 def url_of(engine: Engine) -> URL:
     """Return the URL of an engine of the caller's, to whom ``~`` is a folder of that name."""
+    refuse_asynchronous(engine.url)
     url = cleaned(engine.url)
     if url.get_backend_name() == "sqlite" and (url.database or "").startswith("~"):
         url = url.set(database=str(Path.cwd() / str(url.database)))
