@@ -262,7 +262,7 @@ def test_csv_of_a_part_of_a_snapshot(small: Lims, tmp_path: Path) -> None:
     assert pd.read_csv(files["probes"])["id"].tolist() == [probe]
     assert len(pd.read_csv(files["sessions"])) == 1
     with pytest.raises(ConfigurationError, match="did you mean 'parquet'"):
-        snapshot.export(small.database, tmp_path, format="parket", progress=False)
+        snapshot.export(small.database, tmp_path, format="parqet", progress=False)
 
 
 @pytest.fixture(scope="module")
