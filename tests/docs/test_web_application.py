@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 
-import pytest
 from documentation import ROOT, blocks
 
 PAGE = ROOT / "docs" / "web-application.md"
 
+if find_spec("fastapi") is not None:
 
-def test_many_requests_of_the_page_share_few_connections(tmp_path, monkeypatch):
-    testclient = pytest.importorskip("fastapi.testclient")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ECEPHYS_DAL_POOL_SIZE", "5")
-    monkeypatch.setenv("ECEPHYS_DAL_POOL_TIMEOUT", "10")
-    namespace = {"__name__": "page"}
-    for block in blocks(PAGE, "python")[:3]:  # until its own tests
-        exec(compile(block.text, PAGE.name, "exec"), namespace)  # noqa: S102 - our own page
-    with (
-        namespace["lims"],
-        testclient.TestClient(namespace["app"]) as client,
-        ThreadPoolExecutor(60) as threads,
-    ):
-        (session_id, *_) = namespace["SessionRepository"](client.app.state.database).ids()
-        path = f"/sessions/{session_id}/probes"
-        answers = list(threads.map(lambda _: client.get(path), range(60)))
-    assert [answer.status_code for answer in answers] == [200] * 60
+    def test_many_requests_of_the_page_share_few_connections(tmp_path, monkeypatch):
+        from fastapi import testclient
+
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("ECEPHYS_DAL_POOL_SIZE", "5")
+        monkeypatch.setenv("ECEPHYS_DAL_POOL_TIMEOUT", "10")
+        namespace = {"__name__": "page"}
+        for block in blocks(PAGE, "python")[:3]:  # until its own tests
+            exec(compile(block.text, PAGE.name, "exec"), namespace)  # noqa: S102 - our own page
+        with (
+            namespace["lims"],
+            testclient.TestClient(namespace["app"]) as client,
+            ThreadPoolExecutor(60) as threads,
+        ):
+            (session_id, *_) = namespace["SessionRepository"](client.app.state.database).ids()
+            path = f"/sessions/{session_id}/probes"
+            answers = list(threads.map(lambda _: client.get(path), range(60)))
+        assert [answer.status_code for answer in answers] == [200] * 60

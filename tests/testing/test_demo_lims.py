@@ -10,7 +10,7 @@ import threading
 from urllib.request import urlopen
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
 from ecephys_dal import Database, SessionRepository
 from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError
@@ -63,7 +63,12 @@ def test_a_noted_port_that_others_have_is_replaced(made, tmp_path):
             assert (made / "port").read_text() == f"{lims.server.port}\n"
 
 
-@pytest.mark.parametrize("name", ["que?ry", "a#b%20c", "my demo", "a@b:c"])
+# Older versions of SQLAlchemy can't write a question mark into a URL, and demo() says so.
+WRITES_ANY_NAME = make_url(URL.create("sqlite", database="?").render_as_string()).database == "?"
+NAMES = ["a#b%20c", "my demo", "a@b:c", *(["que?ry"] if WRITES_ANY_NAME else [])]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_folder_may_have_any_name(made, tmp_path, name):
     folder = tmp_path / name
     shutil.copytree(made, folder)
