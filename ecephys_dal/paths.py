@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ecephys_dal.errors import ConfigurationError
 
-__all__ = ["absolute_path"]
+__all__ = ["absolute_path", "sync_folder"]
 
 
 def absolute_path(
@@ -30,9 +31,21 @@ def absolute_path(
         If there is no such home folder, or no current folder.
     """
     try:
-        return (base or Path()).joinpath(Path(path).expanduser()).absolute()
+        whole = (base or Path()).joinpath(Path(path).expanduser()).absolute()
     except (RuntimeError, OSError) as error:
         named = f"{setting}={os.fspath(path)!r}" if setting else os.fspath(path)
         raise ConfigurationError(
             f"{named} is the path of no file: {error}; give an absolute path"
         ) from error
+    # POSIX leaves the meaning of two slashes to the system, and URLs take a host's name for it.
+    return Path("/", *whole.parts[1:]) if os.name == "posix" else whole
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in a folder, where folders can be opened and synced."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

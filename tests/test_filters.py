@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import pickle
 import re
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -334,3 +335,14 @@ def test_a_refusal_says_what_to_do(ids: object, advice: str) -> None:
         ProbeFilter(probe_ids=ids)
     with pytest.raises(InvalidFilterError, match=r"session_types=\['a'\]"):
         UnitMetricFilter(session_types="a")
+
+
+if find_spec("pydantic") is not None:
+
+    def test_a_misspelt_field_of_a_request_is_refused() -> None:
+        from pydantic import TypeAdapter, ValidationError
+
+        asked = TypeAdapter(UnitMetricFilter)
+        assert asked.validate_python({"unit_ids": [2, 1]}) == UnitMetricFilter(unit_ids=[1, 2])
+        with pytest.raises(ValidationError, match="unit_idz"):
+            asked.validate_python({"unit_idz": [2, 1]})

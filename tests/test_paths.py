@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -18,15 +19,17 @@ from ecephys_dal import (
     ArtifactClient,
     ArtifactSettings,
     AsyncArtifactClient,
+    BeyondSnapshotError,
     ConfigurationError,
     Database,
     DatabaseSettings,
     EcephysProjectLimsApi,
+    SessionFilter,
     SessionRepository,
     doctor,
     snapshot,
 )
-from ecephys_dal.paths import absolute_path
+from ecephys_dal.paths import absolute_path, sync_folder
 from ecephys_dal.snapshot import SnapshotDatabase, SnapshotFiles, database_of
 from ecephys_dal.testing import ArtifactServer, create_synthetic_lims
 from tests.cli.conftest import SHAPE, asked  # noqa: F401 - a fixture
@@ -289,3 +292,26 @@ def test_a_home_that_is_unknown_is_named_with_its_setting():
             kind(**{name: STRANGER})
     with pytest.raises(ConfigurationError, match=r"~no_such_user_here/x .* absolute path"):
         absolute_path(STRANGER)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="two slashes name a server there")
+@pytest.mark.parametrize("form", ["sqlite:////{}", "sqlite+pysqlite:////{}", "/{}"])
+def test_two_slashes_at_the_beginning_are_one(made, tmp_path, form):
+    part = tmp_path / "part.db"
+    source = Database(f"sqlite:///{made}/lims.db")
+    snapshot.create(source, part, SessionFilter(session_ids=[600000021]))
+    with database_of_any(form.format(part)) as database, pytest.raises(BeyondSnapshotError):
+        SessionRepository(database).count(SessionFilter(session_ids=[5]))
+
+
+def database_of_any(where: str) -> Database:
+    return database_of(where) if "://" in where else SnapshotDatabase(Path(where))
+
+
+def test_a_folder_that_can_not_be_synced_is_left_alone(tmp_path, monkeypatch):
+    def refuse(_: object) -> None:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    sync_folder(tmp_path)
+    sync_folder(tmp_path / "none")

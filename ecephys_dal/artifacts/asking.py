@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 from tenacity import retry, retry_if_exception, stop_after_attempt
@@ -74,13 +74,22 @@ def request(
             method,
             url,
             headers={**own, "User-Agent": agent, **wanted},
-            auth=None if auth is None else tuple(one.encode() for one in auth),  # RFC 7617
+            auth=_unchanged if "authorization" in map(str.lower, own) else _encoded(auth),
             verify=settings.verify,
             proxies=dict(settings.current("proxies") or {}),  # to which requests adds its own
             timeout=limits,
             stream=True,
             allow_redirects=False,
         )
+
+
+def _encoded(auth: tuple[str, str] | None) -> Any:
+    return None if auth is None else (auth[0].encode(), auth[1].encode())  # RFC 7617
+
+
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Leave the caller's header as it is; without an ``auth``, requests takes that of ~/.netrc."""
+    return request
 
 
 def answers_for(http: requests.Session, settings: ArtifactSettings, url: str) -> bool:

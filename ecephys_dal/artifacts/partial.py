@@ -23,6 +23,7 @@ from uuid import uuid4
 from ecephys_dal.artifacts.note import Note, this_boot
 from ecephys_dal.artifacts.version import Version
 from ecephys_dal.errors import ArtifactStorageError
+from ecephys_dal.paths import sync_folder
 
 try:
     import fcntl
@@ -189,7 +190,7 @@ class Partial:
         with storage_errors(self.url):
             if not self._renamed(identity) and not _is_same(self.target, identity):
                 raise Unpublished
-            _sync_folder(self.target.parent)
+            sync_folder(self.target.parent)
             self._note.unlink(missing_ok=True)
             self._sweep()
 
@@ -273,13 +274,3 @@ def _is_same(path: Path, there: int | os.stat_result) -> bool:
     except FileNotFoundError:
         return False
     return os.path.samestat(found, os.fstat(there) if isinstance(there, int) else there)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Wait until the disk has the name too."""
-    with suppress(OSError):  # where folders can't be opened or synced
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

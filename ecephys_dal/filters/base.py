@@ -44,6 +44,8 @@ class Filter:
         If a field holds what it can't hold; the message names the field and the value.
     """
 
+    # A misspelt field in the JSON of a request is an error, where pydantic reads a filter.
+    __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
     also: ClassVar[Mapping[str, str]] = {}  # fields by the other names that they have
     id_range: IdRange = None
     without_rules: Names = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from ecephys_dal.errors import ConfigurationError, EcephysDalError
+from ecephys_dal.paths import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,8 +50,4 @@ def told(path: Path) -> Iterator[None]:
 def publish(part: Path, path: Path) -> None:
     """Give a whole file its name, for good."""
     part.replace(path)
-    folder = os.open(path.absolute().parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.absolute().parent)

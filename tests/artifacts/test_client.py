@@ -6,6 +6,7 @@ import os
 import pickle
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from ecephys_dal import (
     ArtifactTransferError,
 )
 from ecephys_dal.artifacts.formats import FileFormat
-from tests.artifacts.conftest import NWB, ROUTE, ScriptedServer, answer, visible
+from tests.artifacts.conftest import NWB, ROUTE, ScriptedServer, answer, ranged, visible
 
 HTML = b"<html><body>Please log in</body></html>"
 NWB_ROUTE = Artifact(ROUTE, size=len(NWB), filename="a.nwb")
@@ -317,3 +318,18 @@ def test_a_bar_shows_how_far_it_is(
         with ArtifactClient(settings) as client:
             client.download(ROUTE, tmp_path / "a.nwb", refresh=True)
         assert ("a.nwb: 100%" in capsys.readouterr().err) == shown
+
+
+def test_a_token_of_the_callers_wins_over_netrc(
+    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    server.script = [ranged()]
+    for headers in ({"Authorization": "Bearer t"}, {"authorization": "Bearer t"}, None):
+        with ArtifactClient(replace(server.settings, headers=headers)) as client:
+            assert b"".join(client.stream(ROUTE)) == NWB
+            assert client.reachable([ROUTE]) == [True]
+    told = [seen.headers["authorization"].partition(" ")[0] for seen in server.seen]
+    assert told == ["Bearer"] * 4 + ["Basic"] * 2
