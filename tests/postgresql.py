@@ -27,6 +27,7 @@ SELECT pg_reload_conf();
 def embedded_server() -> Iterator[Any]:
     """Start a server, and remove it with all that it held."""
     (_LOCKS / "python_PostgresServer").mkdir(parents=True, exist_ok=True)
+    _LOCKS.chmod(0o700)  # else it is not taken
     with pytest.MonkeyPatch.context() as environment, warnings.catch_warnings():
         environment.setenv("XDG_RUNTIME_DIR", str(_LOCKS))
         environment.setenv("LC_ALL", "C")  # a locale that a shell names need not be installed
