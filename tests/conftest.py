@@ -16,9 +16,6 @@ from uuid import uuid4
 if os.environ.get("ECEPHYS_DAL_TEST_WITHOUT_ARROW"):
     sys.modules.update(dict.fromkeys(("adbc_driver_postgresql", "duckdb", "pyarrow")))
 
-for name in [one for one in os.environ if one.startswith("TQDM_")]:  # the tests' own say otherwise
-    del os.environ[name]
-
 import hypothesis
 import pytest
 from sqlalchemy import make_url, text
