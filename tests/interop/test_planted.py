@@ -180,6 +180,7 @@ def test_a_forgotten_argument_is_found(
 
     def forgetful(spec: Any) -> Iterator[Any]:
         yield from complete(dataclasses.replace(spec, **{argument: None}))
+        yield true()  # for no clause at all is refused
 
     monkeypatch.setattr(repository, "criteria", staticmethod(forgetful))
     assert _disagreements(sides, method, argument) != []

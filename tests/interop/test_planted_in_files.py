@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, true
 
 from ecephys_dal import EcephysProjectLimsApi
 from ecephys_dal.models import EcephysAnalysisRunProbe, WellKnownFile, WellKnownFileType
@@ -26,8 +26,8 @@ def _wrong_files(getter: str, sides: Sides, folder: Path) -> list[Any]:
     [
         ("get_session_data", SessionNwbRepository, "rules", ()),
         ("get_probe_lfp_data", ProbeLfpRepository, "rules", ()),
-        ("get_session_data", SessionNwbRepository, "criteria", lambda _: []),
-        ("get_natural_movie_template", TemplateRepository, "criteria", lambda _: []),
+        ("get_session_data", SessionNwbRepository, "criteria", lambda _: [true()]),
+        ("get_natural_movie_template", TemplateRepository, "criteria", lambda _: [true()]),
         ("get_natural_scene_template", EcephysProjectLimsApi, "STIMULUS_TEMPLATE_NAMESPACE", "x"),
     ],
 )
