@@ -33,6 +33,7 @@ class Proxy:
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._left: int | None = None
         self._reset = False
+        self._is_silent = False
         self.sent = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._port = self._listener.getsockname()[1]
@@ -66,6 +67,11 @@ class Proxy:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
+    def fall_silent(self) -> None:
+        """Take connections, and give nothing; the port stays this proxy's."""
+        self._is_silent = True
+        self.cut()
+
     def take_over(self) -> None:
         """Accept connections again, at the same port."""
         self._listener = socket.create_server(("127.0.0.1", self._port))
@@ -82,6 +88,10 @@ class Proxy:
         threading.Thread(target=run, daemon=True).start()
 
     def _join(self, client: socket.socket) -> None:
+        if self._is_silent:
+            with self._lock:
+                self._pairs.append((client, client))
+            return
         server = self._connect()
         with self._lock:
             self._pairs.append((client, server))
