@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import tempfile
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from http.client import HTTPConnection, HTTPException
 from shutil import rmtree
 from typing import TYPE_CHECKING
@@ -62,7 +62,7 @@ class DemoLims:
             ) from error
         self.folder, self._keep, self._closed = folder, keep, False
         self.url = _url_in(folder) if url is None else url
-        with _alone(folder):
+        with _made_alone(folder) if url is None else nullcontext():
             self.ids = create_synthetic_lims(
                 self.url,
                 sessions=sessions,
@@ -144,15 +144,14 @@ def demo(
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Tell what it means if somebody else writes to the database of a demo."""
+def _made_alone(folder: Path) -> Iterator[None]:
+    """Say what it means if the database of a folder can't be written to."""
     try:
         yield
     except DatabaseUnavailableError as error:
-        if "is locked by someone else" not in str(error):
-            raise
         raise ConfigurationError(
-            f"another demo is being made in {folder}; wait until it is there, and try again"
+            f"the demo can't be made: {error}; if another demo is being made in {folder}, wait"
+            " until it is there"
         ) from error
 
 

@@ -133,6 +133,8 @@ def test_there_may_be_no_floor() -> None:
     budget = patience(min_bytes_per_second=0)
     for _ in range(10):
         budget.read(0, 1000, 0)
+    with pytest.raises(Transient):  # which the least floor has not
+        patience(min_bytes_per_second=1).read(0, 1000, 0)
 
 
 def test_the_deadline_is_checked_at_each_read_and_before_each_wait() -> None:

@@ -50,6 +50,12 @@ HAS_SPARK = find_spec("pyspark") is not None and which("java") is not None
 DEMO, OWN = 'demo("demo"', ("sqlite:///own.db", "sqlite:///else.db", "sqlite:///small.db")
 
 
+def each_of(pages: list[Path], *, slow: list[Path]) -> pytest.MarkDecorator:
+    """Run a test with each page."""
+    marked = [pytest.param(one, marks=pytest.mark.slow if one in slow else ()) for one in pages]
+    return pytest.mark.parametrize("page", marked, ids=name_of)
+
+
 def as_printed(text: str) -> str:
     return text
 
@@ -135,26 +141,12 @@ def fresh_folder(made_before, tmp_path) -> Callable[[str], Path]:
     return give
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(page, marks=[pytest.mark.slow] if page in LONG_PAGES else [])
-        for page in PYTHON_PAGES
-    ],
-    ids=name_of,
-)
+@each_of(PYTHON_PAGES, slow=LONG_PAGES)
 def test_the_python_of_a_page_runs_in_a_fresh_folder(page, fresh_folder):
     run_python(page, fresh_folder(runnable(page)[0].text))
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(page, marks=[pytest.mark.slow] if page in LONG_PAGES else [])
-        for page in SHELL_PAGES
-    ],
-    ids=name_of,
-)
+@each_of(SHELL_PAGES, slow=LONG_PAGES)
 def test_the_commands_of_a_page_run_in_a_fresh_folder(page, fresh_folder):
     run_commands(page, fresh_folder(blocks(page, "sh")[0].text))
 
@@ -173,14 +165,7 @@ def on_postgresql(fresh_url, tmp_path_factory) -> tuple[Path, Callable[[str], st
     return tmp_path_factory.mktemp("postgresql"), write
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(page, marks=[pytest.mark.slow] if page.parent != ROOT else [])
-        for page in PYTHON_PAGES
-    ],
-    ids=name_of,
-)
+@each_of(PYTHON_PAGES, slow=[page for page in PAGES if page.parent != ROOT])
 def test_the_python_of_a_page_runs_on_postgresql(page, on_postgresql):
     folder, written = on_postgresql
     run_python(page, folder, written)

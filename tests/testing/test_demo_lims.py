@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from urllib.request import urlopen
 
 import pytest
 from sqlalchemy import URL, make_url
 
 from ecephys_dal import Database, SessionRepository
-from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError
-from ecephys_dal.testing import ArtifactServer, demo, demo_lims
+from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.testing import ArtifactServer, demo
 
 SMALL = {"sessions": 1, "progress": False}
 
@@ -99,12 +101,13 @@ def test_a_demo_that_is_closed_says_so(made):
 
 
 def test_another_demo_that_is_being_made_there_is_named(tmp_path, monkeypatch):
-    def locked(*_: object, **__: object) -> None:
-        raise DatabaseUnavailableError("sqlite:///lims.db is locked by someone else; try again")
-
-    monkeypatch.setattr(demo_lims, "create_synthetic_lims", locked)
-    with pytest.raises(ConfigurationError, match="another demo is being made in"):
-        demo(tmp_path, **SMALL)
+    monkeypatch.setenv("ECEPHYS_DAL_LOCK_TIMEOUT", "0.1")
+    with closing(sqlite3.connect(tmp_path / "lims.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(ConfigurationError, match="if another demo is being made in"):
+            demo(tmp_path, **SMALL)
+    with demo(tmp_path, **SMALL) as lims:
+        assert len(lims.ids.session_ids) == 1
 
 
 def test_another_number_of_sessions_is_refused_by_name(made):
