@@ -198,7 +198,7 @@ def released() -> Iterator[Event]:
 
 
 async def cancel(
-    work: Awaitable[object], ready: Callable[[], object], *, within: float = 3
+    work: Awaitable[object], ready: Callable[[], object], *, within: float = 10
 ) -> None:
     """Cancel some work once it is so far, and see that it ends at once."""
     task = asyncio.ensure_future(work)
@@ -625,7 +625,7 @@ def test_ctrl_c_ends_a_loop_at_once(
     child.send_signal(2)
     started = time.monotonic()
     assert child.communicate(timeout=30)[0] == b"interrupted\n"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert [one.stat().st_size for one in tmp_path.glob(".*.part")] == [100_000]
 
 

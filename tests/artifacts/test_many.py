@@ -360,7 +360,7 @@ def test_ctrl_c_ends_it_at_once_and_keeps_what_arrived(
     started = time.monotonic()
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=30)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert (out, err, child.returncode) == (b"interrupted\n", b"", 0)
     assert len(server.seen) == requests
     parts = list(tmp_path.glob(".*.part"))

@@ -220,11 +220,11 @@ def test_a_wait_beyond_the_deadline_is_not_begun(server: ScriptedServer) -> None
 
 def stall(handler: BaseHTTPRequestHandler) -> None:
     answer(body=NWB[:1000], length=len(NWB))(handler)
-    time.sleep(1.5)
+    time.sleep(30)
 
 
 def silence(handler: BaseHTTPRequestHandler) -> None:
-    time.sleep(1.5)
+    time.sleep(30)
 
 
 @pytest.mark.parametrize("script", [stall, silence])
@@ -236,7 +236,7 @@ def test_the_deadline_ends_a_wait_for_bytes(server: ScriptedServer, script: Any)
         pytest.raises(ArtifactTransferError, match="timeout=0.2"),
     ):
         list(client.stream(ROUTE))
-    assert time.monotonic() - started < 1.2
+    assert time.monotonic() - started < 15
 
 
 def test_a_resumed_download_has_no_attempt_more_than_others(

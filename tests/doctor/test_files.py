@@ -202,7 +202,7 @@ def test_a_server_that_is_silent_is_one_error_in_time(lims):
         host = f"127.0.0.1:{silent.getsockname()[1]}"
         examination = examined(lims.url, app=settings(host), time_limit=0.3)
     assert told(examination) == {"file_unknown": "ok", "web_unreachable": "error"}
-    assert examination.seconds < 5
+    assert examination.seconds < 10
 
 
 def test_a_file_may_be_named(lims):
@@ -298,4 +298,4 @@ def test_a_file_system_that_does_not_answer_is_not_waited_for(lims, monkeypatch)
     examination = mounted(lims, mounts={"/allen": lims.stored}, time_limit=0.2)
     answered.set()
     assert told(examination)["mount_stalled"] == "warning"
-    assert examination.seconds < 5
+    assert examination.seconds < 10
