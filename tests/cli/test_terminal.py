@@ -118,7 +118,8 @@ def test_a_bar_is_gone_before_what_is_piped_comes_to_the_same_terminal(reader, f
     line = f'"$@" {reader}'
     given = ("-c", line, "bash", sys.executable, "-c", SLOW, "sessions", "--columns", "id",
              "--format", "jsonl")  # fmt: skip
-    with terminal(*given, command=shutil.which("bash"), database=url) as screen:
+    # A shell speaks of a locale that the machine lacks.
+    with terminal(*given, command=shutil.which("bash"), database=url, LC_ALL="C") as screen:
         assert screen.wait() == 0
     bar, _, rows = screen.text.rpartition("\r                ")
     assert "Reading sessions" in bar
@@ -130,7 +131,7 @@ def test_a_bar_is_gone_before_what_is_piped_comes_to_the_same_terminal(reader, f
 def test_a_short_answer_that_is_piped_shows_no_bar(filled):
     url, _ = filled("sqlite")
     given = ("-c", '"$@" --format json | cat', "bash", program(), "sessions")
-    with terminal(*given, command=shutil.which("bash"), database=url) as screen:
+    with terminal(*given, command=shutil.which("bash"), database=url, LC_ALL="C") as screen:
         assert screen.wait() == 0
     assert json.loads(screen.text)
 

@@ -51,14 +51,19 @@ def reached(server: FaultServer, sent: int, within: float = 30) -> bool:
 
 def halfway(folder: Path, within: float = 30) -> bool:
     """Wait until half of the file is there, under whatever name."""
-    until = time.monotonic() + within
-    while time.monotonic() < until:
+    until, patience = time.monotonic() + within, 2.0
+    while time.monotonic() < until and patience > 0:
+        sizes = []
         for entry in folder.iterdir():
             with suppress(FileNotFoundError):
-                if entry.stat().st_size > HALF - 100_000:  # the rest may be in a buffer
-                    return True
+                sizes.append(entry.stat().st_size)
+        most = max(sizes, default=0)
+        if most >= HALF:
+            return True
+        if most > HALF - 100_000:  # the rest may stay in a buffer
+            patience -= 0.005
         time.sleep(0.005)
-    return False
+    return patience <= 0
 
 
 @contextmanager

@@ -83,7 +83,7 @@ def test_a_cancelled_task_ends_at_once(silence: str, form: Fetch, tmp_path: Path
     partials = [entry for entry in tmp_path.iterdir() if entry.suffix == ".part"]
     assert not (tmp_path / "a.nwb").exists()
     assert len(partials) == (form is _file and silence == "in mid-body")
-    assert all(partial.read_bytes() == FIRST.data[:HALF] for partial in partials)
+    assert all(FIRST.data[:HALF].startswith(partial.read_bytes()) for partial in partials)
 
 
 def test_a_cancelled_download_is_resumed(tmp_path: Path) -> None:
@@ -95,7 +95,8 @@ def test_a_cancelled_download_is_resumed(tmp_path: Path) -> None:
 
     with FaultServer((stalled(honest(), HALF), honest())) as server:
         report = asyncio.run(run(server))
-    assert report.resumed_from == server.requests[1].offset == HALF
+    # What the server has sent may not have been read.
+    assert 0 < report.resumed_from == server.requests[1].offset <= HALF
     assert (tmp_path / "a.nwb").read_bytes() == FIRST.data
 
 
