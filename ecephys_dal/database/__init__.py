@@ -4,6 +4,7 @@ from ecephys_dal.database.bulk import Bulk
 from ecephys_dal.database.counters import Counters
 from ecephys_dal.database.covering import Covers, cover, coverage_of
 from ecephys_dal.database.database import Database
+from ecephys_dal.database.engine import schema_of
 from ecephys_dal.database.question import Question
 from ecephys_dal.database.translation import translated_errors
 from ecephys_dal.database.url import is_in_memory, shown
@@ -17,6 +18,7 @@ __all__ = [
     "cover",
     "coverage_of",
     "is_in_memory",
+    "schema_of",
     "shown",
     "translated_errors",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from math import ceil, inf
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,12 +19,21 @@ from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError, Rea
 from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import URL, Dialect, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
     from ecephys_dal.config import DatabaseSettings, Password
 
-__all__ = ["connect_arguments", "given_engine", "is_owned", "longest_statement", "make_engine"]
+__all__ = [
+    "connect_arguments",
+    "given_engine",
+    "is_owned",
+    "longest_statement",
+    "make_engine",
+    "schema_of",
+]
 
 _OWNED = {"ecephys_dal_owned": True}
 # PostgreSQL's option must be known to the engine; other databases ignore it.
@@ -269,6 +279,23 @@ class _Lent(Connection):
 def is_owned(bind: Connection | Engine) -> bool:
     """Tell whether what is reached here is a database that was opened as owned."""
     return _OWNED.items() <= bind.get_execution_options().items()
+
+
+def schema_of(
+    bind: Connection | Engine, options: Mapping[str, Any] = MappingProxyType({})
+) -> str | None:
+    """Return the schema in which tables without one are looked for, None if the server chooses.
+
+    Parameters
+    ----------
+    bind : Connection or Engine
+        Where they are.
+    options : mapping
+        Execution options of a statement, which come before those of the connection.
+    """
+    translated = {**bind.get_execution_options(), **options}.get("schema_translate_map") or {}
+    schema: str | None = translated.get(None)
+    return schema
 
 
 def _with_plain_values(
