@@ -22,7 +22,7 @@ from sqlalchemy import inspect
 
 from ecephys_dal.database.url import without_secrets
 from ecephys_dal.errors import ConfigurationError
-from ecephys_dal.models import Base
+from ecephys_dal.models import LIMS_TABLES
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -69,7 +69,7 @@ def refuse_somebody_elses_lims(connection: Connection) -> None:
 def _lims_tables(connection: Connection) -> set[str]:
     """Return the LIMS tables and views, also of schemas in which unqualified names aren't found."""
     catalogue = inspect(connection)
-    names = set(Base.metadata.tables)
+    names = set(LIMS_TABLES)
     found = {name for name in names if catalogue.has_table(name)}
     for schema in catalogue.get_schema_names():
         there = {*catalogue.get_table_names(schema), *catalogue.get_view_names(schema)}

@@ -11,7 +11,7 @@ from sqlalchemy.engine import ObjectKind
 from sqlalchemy.exc import SAWarning
 
 from ecephys_dal.doctor.families import fit_of
-from ecephys_dal.models import Base
+from ecephys_dal.models import LIMS_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -79,13 +79,13 @@ class Catalogue:
         found = self.columns.get(table, {}).get(column)
         if found is None or (table, column) in self.unreadable:
             return False
-        declared = Base.metadata.tables[table].columns[column].type
+        declared = LIMS_TABLES[table].columns[column].type
         return fit_of(declared, found["type"], self.dialect) != "type_unfit"
 
 
 def read_catalogue(lims: Lims) -> Catalogue:
     """Read the catalogue, in a few statements however many tables there are."""
-    models = sorted(Base.metadata.tables)
+    models = sorted(LIMS_TABLES)
     with lims.connection() as connection, warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # of types that SQLAlchemy does not know
         inspector = inspect(connection)

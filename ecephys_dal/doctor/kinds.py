@@ -47,6 +47,10 @@ _ALL = (
     Kind("file_writable", "info",
         "The SQLite file may be changed by others; our connections refuse to.",
         "Nothing, or take away the file's permission to be written."),
+    Kind("model_broken", "error",
+        "A class on the Base of the models, which somebody has put there, can't be mapped, so that"
+        " no table is read: everything raises ConfigurationError. Only the connection was examined.",
+        "Mend the class that is named, or do not import it."),
     # Of tables and columns.
     Kind("table_missing", "error",
         "LIMS has no such table, or none where the connection looks: what needs it raises"

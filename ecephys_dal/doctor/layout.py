@@ -10,7 +10,7 @@ from ecephys_dal.doctor.families import family_of, fit_of
 from ecephys_dal.doctor.findings import Finding
 from ecephys_dal.doctor.uses import name_of, users_of
 from ecephys_dal.errors import nearest_name
-from ecephys_dal.models import Base
+from ecephys_dal.models import LIMS_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def _compare(lims: Lims) -> Iterator[Finding]:
     catalogue = lims.catalogue = read_catalogue(lims)
     renamed: set[str] = set()
     extra: dict[str, list[str]] = {}
-    for name, table in sorted(Base.metadata.tables.items()):
+    for name, table in sorted(LIMS_TABLES.items()):
         if name in catalogue.columns:
             comparison = _Comparison(table, catalogue)
             yield from comparison.findings()

@@ -15,7 +15,7 @@ from ecephys_dal.doctor.checks import Check
 from ecephys_dal.doctor.rows import MOST, found_in_rows
 from ecephys_dal.doctor.uses import columns_of, name_of, users_of
 from ecephys_dal.frames import unswapped
-from ecephys_dal.models import Base, EcephysSession, EcephysUnitMetricBundle
+from ecephys_dal.models import LIMS_TABLES, EcephysSession, EcephysUnitMetricBundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ecephys_dal.doctor.asking import Lims
     from ecephys_dal.doctor.findings import Finding
 
-__all__ = ["SAMPLES"]
+__all__ = ["samples"]
 
 _BUNDLES = 200  # of the oldest and of the newest each
 _SESSIONS = 20_000
@@ -119,17 +119,26 @@ def _never_null(table: Table) -> list[Any]:
 
 
 _bundle_codes = ("receptive_field_swapped", "bundle_null", "bundle_text", "bundle_unreadable")
-SAMPLES = (
-    Check("ecephys_unit_metric_bundles.data", _bundle_codes, _look_at_bundles, columns_of(_SAMPLE)),
-    Check(
-        "ecephys_sessions.published_at",
-        ("published_with_time",),
-        _look_at_days,
-        columns_of(_PUBLISHED),
-    ),
-    *(
-        Check(name, ("null_unexpected",), partial(_look_for_null, table), frozenset({(name, "id")}))
-        for name, table in sorted(Base.metadata.tables.items())
-        if _never_null(table)
-    ),
-)
+
+
+def samples() -> tuple[Check, ...]:
+    """Return the checks of values; the mappers are configured."""
+    data, published = _bundle.data, EcephysSession.published_at
+    return (
+        Check(_subject(data), _bundle_codes, _look_at_bundles, columns_of(_SAMPLE)),
+        Check(_subject(published), ("published_with_time",), _look_at_days, columns_of(_PUBLISHED)),
+        *(
+            Check(
+                name,
+                ("null_unexpected",),
+                partial(_look_for_null, table),
+                frozenset({(name, "id")}),
+            )
+            for name, table in sorted(LIMS_TABLES.items())
+            if _never_null(table)
+        ),
+    )
+
+
+def _subject(column: Any) -> str:
+    return ".".join(name_of(column))

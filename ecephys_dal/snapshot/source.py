@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import inspect, text
 
 from ecephys_dal.database import Question
-from ecephys_dal.models import Base
+from ecephys_dal.models import LIMS_TABLES
 from ecephys_dal.snapshot.opening import SnapshotDatabase
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Source:
             self.coverage, self.noted = database.coverage, database.noted
         with database.connection() as connection:
             catalogue = inspect(connection)
-            for table in Base.metadata.sorted_tables:
+            for table in LIMS_TABLES.values():
                 if not catalogue.has_table(table.name):
                     self.lacking.append(table.name)
                     continue

@@ -32,6 +32,8 @@ from ecephys_dal import (
 )
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.models import (
+    LIMS_MODELS,
+    LIMS_TABLES,
     Base,
     EcephysChannel,
     EcephysProbe,
@@ -45,9 +47,7 @@ from ecephys_dal.testing import SyntheticLims, build_synthetic_lims
 from ..conftest import ROUTES, FreshUrl, opened
 from .test_contract import REPOSITORIES
 
-COLUMNS = {
-    (table.name, column.name) for table in Base.metadata.sorted_tables for column in table.columns
-}
+COLUMNS = {(table.name, column.name) for table in LIMS_TABLES.values() for column in table.columns}
 
 
 class Lims:
@@ -230,7 +230,6 @@ def test_a_missing_table_is_named(lims: Lims) -> None:
             connection.execute(text(rename.format("hidden", "structures")))
 
 
-MODELS = sorted((mapper.class_ for mapper in Base.registry.mappers), key=lambda one: one.__name__)
 PHASE = ("ecephys_probes", "phase")
 INDEX = ("ecephys_channels", "local_index")
 ORGANISM = ("donors", "organism_id")
@@ -238,7 +237,7 @@ ORGANISM = ("donors", "organism_id")
 
 def others(table: str, but: Iterable[tuple[str, str]] = ()) -> list[tuple[str, str]]:
     """The columns of a table that are no key."""
-    columns = Base.metadata.tables[table].columns
+    columns = LIMS_TABLES[table].columns
     names = [(table, one.name) for one in columns if not one.primary_key]
     return [name for name in names if name not in set(but)]
 
@@ -271,7 +270,7 @@ def test_entities_load_without_a_column(lims: Lims, repository: type[Repository[
             read(table.one(where=table.model.id == record.id), column)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", LIMS_MODELS, ids=lambda model: model.__name__)
 def test_a_statement_of_the_callers_loads_what_is_there(lims: Lims, model: type[Base]) -> None:
     missing = others(model.__tablename__)
     with lims.without(missing), lims.database.session() as db:
