@@ -4,12 +4,13 @@ from ecephys_dal.database.bulk import Bulk
 from ecephys_dal.database.counters import Counters
 from ecephys_dal.database.covering import Covers, cover, coverage_of
 from ecephys_dal.database.database import Database
-from ecephys_dal.database.engine import schema_of
+from ecephys_dal.database.engine import FOUND_BY_NAME, schema_of
 from ecephys_dal.database.question import Question
 from ecephys_dal.database.translation import translated_errors
 from ecephys_dal.database.url import is_in_memory, shown
 
 __all__ = [
+    "FOUND_BY_NAME",
     "Bulk",
     "Counters",
     "Covers",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ecephys_dal.config import DatabaseSettings, Password
 
 __all__ = [
+    "FOUND_BY_NAME",
     "connect_arguments",
     "given_engine",
     "is_owned",
@@ -40,6 +41,11 @@ _OWNED = {"ecephys_dal_owned": True}
 _READ_ONLY = {"postgresql_readonly": True}
 _TIMEOUT = re.compile(r"statement[_-]timeout *= *'?([0-9.]+) *([a-z]*)")
 _UNITS = {"": 1e-3, "us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400}
+# Whether a table of PostgreSQL's pg_class is one that a name without a schema leads to.
+FOUND_BY_NAME = """(
+    CASE WHEN CAST(:schema AS text) IS NULL THEN pg_table_is_visible(pg_class.oid)
+    ELSE pg_class.relnamespace = to_regnamespace(quote_ident(:schema)) END
+)"""
 _UTC = "UTC"  # so that columns with and without a zone mean the same moments
 
 

@@ -49,7 +49,7 @@ _ALL = (
         "Nothing, or take away the file's permission to be written."),
     Kind("model_broken", "error",
         "A class on the Base of the models, which somebody has put there, can't be mapped, so that"
-        " no table is read: everything raises ConfigurationError. Only the connection was examined.",
+        " no table can be read: ConfigurationError. Only the connection was examined.",
         "Mend the class that is named, or do not import it."),
     # Of tables and columns.
     Kind("table_missing", "error",

@@ -20,7 +20,7 @@ from sqlalchemy.orm.base import PASSIVE_NO_RESULT, PASSIVE_OFF, SQL_OK
 from sqlalchemy.orm.interfaces import CompileStateOption, LoaderStrategy
 from sqlalchemy.sql.visitors import InternalTraversal
 
-from ecephys_dal.database import schema_of, translated_errors
+from ecephys_dal.database import FOUND_BY_NAME, schema_of, translated_errors
 from ecephys_dal.errors import SchemaMismatchError
 from ecephys_dal.models.base import Base
 
@@ -41,14 +41,12 @@ _KNOWN: WeakKeyDictionary[Engine, Known] = WeakKeyDictionary()
 _MAY_RESTART = "ecephys_dal_may_restart"
 # The option that SQLAlchemy takes of a column for which the caller gives none.
 _OTHERWISE = ("loader", ("column:_sa_default",))
-_READABLE = text("""
+_READABLE = text(f"""
     SELECT relname, attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
-    WHERE relname = ANY (:tables) AND relkind IN ('r', 'p', 'v', 'm', 'f')
+    WHERE relname = ANY (:tables) AND {FOUND_BY_NAME} AND relkind IN ('r', 'p', 'v', 'm', 'f')
         AND attnum > 0 AND NOT attisdropped
         AND has_column_privilege(pg_class.oid, attnum, 'SELECT')
-        AND CASE WHEN CAST(:schema AS text) IS NULL THEN pg_table_is_visible(pg_class.oid)
-            ELSE relnamespace = to_regnamespace(quote_ident(:schema)) END
-""")
+""")  # noqa: S608
 
 
 class _Without(CompileStateOption):

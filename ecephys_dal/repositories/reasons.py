@@ -179,7 +179,7 @@ class Reasons(Tables[M, F]):
         """
         query, _ = self._whole_table(spec, where)
         with self._reader.connection() as connection:
-            sql = sql_of(query, connection.dialect)
+            sql = sql_of(query, connection)
             plan = plan_of(connection, query, analyze=analyze)
         steps: tuple[Step, ...] = ()
         remark = ""
