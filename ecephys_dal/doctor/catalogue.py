@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 from sqlalchemy.engine import ObjectKind
 from sqlalchemy.exc import SAWarning
 
-from ecephys_dal.database import FOUND_BY_NAME, schema_of
+from ecephys_dal.database import FOUND_BY_NAME, SECURED, schema_of, what_hides_rows
 from ecephys_dal.doctor.families import fit_of
 from ecephys_dal.models import LIMS_TABLES
 
@@ -63,6 +63,8 @@ class Catalogue:
         The columns that the role may not read.
     elsewhere : mapping of str to str
         A schema for each missing table that is there, where the connection does not look.
+    secured : tuple of str
+        The tables on which row-level security is active for the role.
     """
 
     dialect: str
@@ -71,6 +73,7 @@ class Catalogue:
     others: tuple[str, ...] = ()
     unreadable: frozenset[Name] = frozenset()
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    secured: tuple[str, ...] = ()
 
     def unusable(self, names: Iterable[Name]) -> list[str]:
         """Return which of these columns can't be asked about, as ``table.column``, sorted."""
@@ -92,6 +95,7 @@ def read_catalogue(lims: Lims) -> Catalogue:
         inspector, schema = inspect(connection), schema_of(connection)
         reflected = inspector.get_multi_columns(schema, models, ObjectKind.ANY)
         views = inspector.get_multi_columns(schema, models, ObjectKind.ANY_VIEW)
+        hiding = what_hides_rows(connection, models)
         names = {*inspector.get_table_names(schema), *inspector.get_view_names(schema)}
     columns = {
         table: {one["name"]: one for one in found} for (_, table), found in reflected.items()
@@ -108,4 +112,5 @@ def read_catalogue(lims: Lims) -> Catalogue:
         others=tuple(sorted(names - set(models))),
         unreadable=frozenset((table, column) for table, column in unreadable),
         elsewhere=dict(elsewhere),
+        secured=tuple(table for table, why in hiding.items() if why == SECURED),
     )

@@ -94,6 +94,10 @@ _ALL = (
     Kind("column_nullable", "info",
         "The models say NOT NULL, but LIMS may store NULL here.",
         "Nothing, as long as null_unexpected finds none."),
+    Kind("row_security", "warning",
+        "The role sees only those rows of the table that a policy of the database lets through."
+        " Tables, counts and snapshots lack the others, and nothing says how many those are.",
+        "Ask for a policy that shows the role all rows, or for the attribute BYPASSRLS."),
     Kind("columns_extra", "info",
         "LIMS has columns that the models do not know. They are not read.",
         "Nothing."),

@@ -24,7 +24,7 @@ __all__ = ["LAYOUT"]
 _CODES = (
     "table_missing", "table_renamed", "table_unreadable", "column_missing", "column_renamed",
     "column_unreadable", "type_unfit", "type_differs", "type_unknown", "column_nullable",
-    "columns_extra", "tables_extra",
+    "row_security", "columns_extra", "tables_extra",
 )  # fmt: skip
 
 
@@ -39,6 +39,10 @@ def _compare(lims: Lims) -> Iterator[Finding]:
             extra |= {name: comparison.extra} if comparison.extra else {}
         else:
             yield _missing_table(table, catalogue, renamed)
+    for name in catalogue.secured:
+        message = "row-level security is active for the role"
+        users = users_of(map(name_of, LIMS_TABLES[name].columns))
+        yield Finding.of("row_security", name, message, users=users)
     if extra:
         yield _extra_columns(extra)
     if others := [name for name in catalogue.others if name not in renamed]:
