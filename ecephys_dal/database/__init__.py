@@ -6,13 +6,14 @@ from ecephys_dal.database.covering import Covers, cover, coverage_of
 from ecephys_dal.database.database import Database
 from ecephys_dal.database.engine import FOUND_BY_NAME, schema_of
 from ecephys_dal.database.question import Question
-from ecephys_dal.database.row_security import SECURED, what_hides_rows
+from ecephys_dal.database.row_security import SECURED, VIEW, what_hides_rows
 from ecephys_dal.database.translation import translated_errors
 from ecephys_dal.database.url import is_in_memory, shown
 
 __all__ = [
     "FOUND_BY_NAME",
     "SECURED",
+    "VIEW",
     "Bulk",
     "Counters",
     "Covers",

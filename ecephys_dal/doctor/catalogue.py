@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 from sqlalchemy.engine import ObjectKind
 from sqlalchemy.exc import SAWarning
 
-from ecephys_dal.database import FOUND_BY_NAME, SECURED, schema_of, what_hides_rows
+from ecephys_dal.database import FOUND_BY_NAME, SECURED, VIEW, schema_of, what_hides_rows
 from ecephys_dal.doctor.families import fit_of
 from ecephys_dal.models import LIMS_TABLES
 
@@ -94,7 +94,6 @@ def read_catalogue(lims: Lims) -> Catalogue:
         warnings.simplefilter("ignore", SAWarning)  # of types that SQLAlchemy does not know
         inspector, schema = inspect(connection), schema_of(connection)
         reflected = inspector.get_multi_columns(schema, models, ObjectKind.ANY)
-        views = inspector.get_multi_columns(schema, models, ObjectKind.ANY_VIEW)
         hiding = what_hides_rows(connection, models)
         names = {*inspector.get_table_names(schema), *inspector.get_view_names(schema)}
     columns = {
@@ -108,7 +107,7 @@ def read_catalogue(lims: Lims) -> Catalogue:
     return Catalogue(
         dialect=lims.database.engine.dialect.name,
         columns=columns,
-        views=frozenset(table for _, table in views),
+        views=frozenset(table for table, why in hiding.items() if why == VIEW),
         others=tuple(sorted(names - set(models))),
         unreadable=frozenset((table, column) for table, column in unreadable),
         elsewhere=dict(elsewhere),
