@@ -198,8 +198,8 @@ def _answer(state: ORMExecuteState) -> Any:
 
 
 def _missing(bind: Connection | Engine, schema: str | None) -> frozenset[Name]:
-    known = _KNOWN.get(bind.engine, {})
-    return frozenset().union(*(some for (of, _), some in known.items() if of == schema))
+    known = list(_KNOWN.get(bind.engine, {}).items())  # other threads add to it
+    return frozenset().union(*(some for (of, _), some in known if of == schema))
 
 
 def _note_whole(state: ORMExecuteState, bind: Connection | Engine, schema: str | None) -> None:

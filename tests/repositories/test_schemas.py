@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.orm import Session
 
 from ecephys_dal import (
@@ -33,7 +33,7 @@ from tests.conftest import BACKENDS, FreshUrl
 
 
 class Lims:
-    """A LIMS whose tables are in the schema ``lims``, beside empty ones of the same names."""
+    """A LIMS whose tables are in the schema ``lims`` alone, and another in none."""
 
     def __init__(self, url: str, plain: str) -> None:
         self.url, self.plain = url, plain
@@ -71,15 +71,9 @@ def lims(request: pytest.FixtureRequest, fresh_url: FreshUrl) -> Lims:
             connection.execute(text("CREATE SCHEMA lims"))
             for table in [*LIMS_TABLES, "alembic_version"]:
                 connection.execute(text(f"ALTER TABLE {table} SET SCHEMA lims"))
-    with Database(url, owned=True) as owned, owned.connection() as connection:
-        upgrade_beside(connection)
+    else:
+        Path(make_url(url).database or "").touch()
     return Lims(url, plain)
-
-
-def upgrade_beside(connection: Any) -> None:
-    """Make empty tables where names lead without a schema."""
-    for table in LIMS_TABLES.values():
-        table.create(connection)
 
 
 def answers(repository: Repository[Any, Any]) -> dict[str, Any]:
@@ -120,10 +114,12 @@ def test_every_output_sees_the_schema(
 def test_another_translation_leaves_the_tables_where_they_are(
     lims: Lims, schemas: dict[Any, Any], tmp_path: Path
 ) -> None:
-    with lims.engine(schemas) as engine:
-        assert UnitRepository(engine).count() == 0
-        info = snapshot.create(engine, tmp_path / "s.db", progress=False)
-    assert (info.rows["ecephys_units"], info.lacking) == (0, ())
+    engine = create_engine(lims.plain, execution_options={"schema_translate_map": schemas})
+    assert UnitRepository(engine).count() > 0
+    info = snapshot.create(engine, tmp_path / "s.db", progress=False)
+    assert (info.rows["ecephys_units"] > 0, info.lacking) == (True, ())
+    assert told(engine) == told(lims.plain)
+    engine.dispose()
 
 
 def test_an_explained_statement_can_be_run(lims: Lims) -> None:
@@ -205,6 +201,21 @@ def test_what_can_not_follow_a_translation_refuses_it(lims: Lims) -> None:
                     call(connection)
                 connection.rollback()
             assert revisions(connection).recorded == revisions(connection).newest
+
+
+def test_migrations_follow_the_search_path(fresh_url: FreshUrl) -> None:
+    plain = make_url(fresh_url("postgresql"))
+    with Database(plain, owned=True) as owned, owned.connection() as connection:
+        connection.execute(text("CREATE SCHEMA lims"))
+    url = plain.update_query_dict({"options": "-csearch_path=lims"})
+    for _ in range(2):
+        with Database(url, owned=True) as owned, owned.connection() as connection:
+            upgrade(connection)
+            assert revisions(connection).recorded == revisions(connection).newest
+            assert set(inspect(connection).get_table_names("lims")) >= set(LIMS_TABLES)
+            assert inspect(connection).get_table_names("public") == []
+    with Database(plain) as database, database.connection() as connection:
+        assert revisions(connection).recorded is None
 
 
 @pytest.mark.parametrize("path", ["lims", "lims,public", "nowhere,lims"])
