@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.exc import NoSuchModuleError
+from sqlalchemy.exc import InvalidRequestError, NoSuchModuleError
 
 from ecephys_dal.config import asked_password, options_from_env
 from ecephys_dal.database.forks import parted_by_a_fork
@@ -195,7 +195,7 @@ def given_engine(engine: Engine, *, owned: bool) -> Engine:
     """
     if not is_in_memory(engine.url):
         parted_by_a_fork(engine)
-    ours = engine.execution_options(**(_OWNED if owned else _READ_ONLY))
+    ours = _listenable(engine.execution_options(**(_OWNED if owned else _READ_ONLY)))
     ours._connection_cls = _Lent  # noqa: SLF001 - a Session asks the engine for connections too
     if engine.dialect.name == "postgresql":
         event.listen(ours, "begin", _begin_in_utc)
@@ -203,6 +203,18 @@ def given_engine(engine: Engine, *, owned: bool) -> Engine:
     if not owned:
         event.listen(ours, "set_connection_execution_options", _refuse_autocommit)
     return ours
+
+
+def _listenable(engine: Engine) -> Engine:
+    """Return the engine, or raise if SQLAlchemy, before some 2.0 version, can't listen on it."""
+    try:
+        event.contains(engine, "before_cursor_execute", _with_plain_values)
+    except InvalidRequestError as error:
+        raise ConfigurationError(
+            "this version of SQLAlchemy can't watch an engine that engine.execution_options() gave;"
+            " give the options to create_engine(url, execution_options=...), or upgrade SQLAlchemy"
+        ) from error
+    return engine
 
 
 def _connect_in_utc(connection: DBAPIConnection, _: object) -> None:

@@ -40,7 +40,7 @@ class Lims:
 
     @contextmanager
     def engine(self, schemas: dict[Any, str | None]) -> Iterator[Engine]:
-        engine = create_engine(self.url)
+        engine = create_engine(self.url, execution_options={"schema_translate_map": schemas})
         if engine.dialect.name == "sqlite":
             path = make_url(self.plain).database
 
@@ -48,7 +48,7 @@ class Lims:
             def attach(connection: Any, _: object) -> None:
                 connection.execute("ATTACH ? AS lims", (path,))
 
-        yield engine.execution_options(schema_translate_map=schemas)
+        yield engine
         engine.dispose()
 
 
@@ -120,6 +120,17 @@ def test_another_translation_leaves_the_tables_where_they_are(
     assert (info.rows["ecephys_units"] > 0, info.lacking) == (True, ())
     assert told(engine) == told(lims.plain)
     engine.dispose()
+
+
+def test_options_of_an_engine_are_followed_or_refused(lims: Lims) -> None:
+    with lims.engine({"x": "y"}) as engine, Database(lims.plain) as plain:
+        given = engine.execution_options(schema_translate_map={None: "lims"})
+        try:
+            n_units = UnitRepository(given).count()
+        except ConfigurationError as error:  # of an older SQLAlchemy
+            assert "execution_options" in str(error)
+        else:
+            assert n_units == UnitRepository(plain).count() > 0
 
 
 def test_an_explained_statement_can_be_run(lims: Lims) -> None:
