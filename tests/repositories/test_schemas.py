@@ -126,11 +126,10 @@ def test_options_of_an_engine_are_followed_or_refused(lims: Lims) -> None:
     with lims.engine({"x": "y"}) as engine, Database(lims.plain) as plain:
         given = engine.execution_options(schema_translate_map={None: "lims"})
         try:
-            n_units = UnitRepository(given).count()
+            n_units, refusal = UnitRepository(given).count(), ""
         except ConfigurationError as error:  # of an older SQLAlchemy
-            assert "execution_options" in str(error)
-        else:
-            assert n_units == UnitRepository(plain).count() > 0
+            n_units, refusal = 0, str(error)
+        assert "execution_options" in refusal or n_units == UnitRepository(plain).count() > 0
 
 
 def test_an_explained_statement_can_be_run(lims: Lims) -> None:
