@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.migrations import refuse_somebody_elses_lims
-from ecephys_dal.models import Base
+from ecephys_dal.models import LIMS_TABLES, Base
 from ecephys_dal.models.base import DayOrTimestamp
 
 
@@ -31,12 +31,18 @@ def render_item(kind: str, item: Any, _: Any) -> str | bool:
     return "sa.DateTime()" if kind == "type" and isinstance(item, DayOrTimestamp) else False
 
 
+def is_of_lims(_: Any, name: str | None, kind: str, *__: Any) -> bool:
+    # A class of somebody else's on the Base is none of LIMS, whether its table is there or not.
+    return kind != "table" or name in LIMS_TABLES or name not in Base.metadata.tables
+
+
 def configure(**options: Any) -> None:
     context.configure(
         target_metadata=Base.metadata,
         render_as_batch=True,  # SQLite alters a table by copying it
         compare_server_default=True,
         render_item=render_item,
+        include_object=is_of_lims,
         **options,
     )
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from sqlalchemy import BigInteger, inspect
 from sqlalchemy.dialects import postgresql
 
-from ecephys_dal.models import Attachable, Base, WellKnownFile
+from ecephys_dal.models import LIMS_MODELS, LIMS_TABLES, Attachable, WellKnownFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Column, ForeignKey, Table
     from sqlalchemy.orm import Mapper, RelationshipProperty
+
+    from ecephys_dal.models import Base
 
 
 def generated() -> Iterator[str]:
@@ -26,11 +28,11 @@ def generated() -> Iterator[str]:
 
 def tables() -> list[Table]:
     """Return the tables, by name."""
-    return [Base.metadata.tables[name] for name in sorted(Base.metadata.tables)]
+    return [LIMS_TABLES[name] for name in sorted(LIMS_TABLES)]
 
 
 def mappers() -> dict[str, Mapper[Base]]:
-    return {mapper.local_table.name: mapper for mapper in Base.registry.mappers}
+    return {model.__tablename__: inspect(model) for model in LIMS_MODELS}
 
 
 def attachments() -> Iterator[str]:

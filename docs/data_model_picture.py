@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ecephys_dal.models import Base
+from ecephys_dal.models import LIMS_TABLES
 from ecephys_dal.repositories import REPOSITORIES
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def arranged() -> tuple[list[list[Box]], list[Line]]:
 def referred() -> dict[tuple[str, str], bool]:
     """Return whether a reference may be NULL, by the two tables; not those of one to itself."""
     found: dict[tuple[str, str], bool] = {}
-    for name, table in sorted(Base.metadata.tables.items()):
+    for name, table in sorted(LIMS_TABLES.items()):
         for column in table.columns:
             for key in column.foreign_keys:
                 ends = name, key.column.table.name
@@ -103,7 +103,7 @@ def ranked(references: dict[tuple[str, str], bool]) -> dict[str, int]:
     def depth(name: str) -> int:
         return max((depth(parent) + 1 for parent in parents[name]), default=0)
 
-    ranks = {name: depth(name) for name in sorted(Base.metadata.tables)}
+    ranks = {name: depth(name) for name in sorted(LIMS_TABLES)}
     for name in sorted(ranks, key=ranks.__getitem__, reverse=True):
         ranks[name] = min((ranks[child] - 1 for child in children[name]), default=ranks[name])
     return ranks

@@ -20,9 +20,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
+from ecephys_dal.database import schema_of
 from ecephys_dal.database.url import without_secrets
 from ecephys_dal.errors import ConfigurationError
-from ecephys_dal.models import Base
+from ecephys_dal.models import LIMS_TABLES
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -49,8 +50,14 @@ def refuse_somebody_elses_lims(connection: Connection) -> None:
     Raises
     ------
     ConfigurationError
-        If a LIMS table is there but no revision of ours is recorded, or an unknown one is.
+        If a LIMS table is there but no revision of ours is recorded, or an unknown one is, or the
+        connection has a ``schema_translate_map`` for tables without a schema.
     """
+    if (schema := schema_of(connection)) is not None:
+        raise ConfigurationError(
+            f"the connection translates its schema to {schema!r}, which migrations can't follow;"
+            f" give a URL whose options set the search path: ?options=-csearch_path%3D{schema}"
+        )
     ours = {script.revision for script in _scripts().walk_revisions()}
     recorded = set(MigrationContext.configure(connection).get_current_heads())
     if recorded and recorded <= ours:
@@ -69,7 +76,7 @@ def refuse_somebody_elses_lims(connection: Connection) -> None:
 def _lims_tables(connection: Connection) -> set[str]:
     """Return the LIMS tables and views, also of schemas in which unqualified names aren't found."""
     catalogue = inspect(connection)
-    names = set(Base.metadata.tables)
+    names = set(LIMS_TABLES)
     found = {name for name in names if catalogue.has_table(name)}
     for schema in catalogue.get_schema_names():
         there = {*catalogue.get_table_names(schema), *catalogue.get_view_names(schema)}
@@ -157,7 +164,10 @@ def revisions(connection: Connection) -> Revisions:
     Revisions
     """
     newest = _scripts().get_current_head()
-    return Revisions(MigrationContext.configure(connection).get_current_revision(), str(newest))
+    context = MigrationContext.configure(
+        connection, opts={"version_table_schema": schema_of(connection)}
+    )
+    return Revisions(context.get_current_revision(), str(newest))
 
 
 def upgrade(connection: Connection) -> None:

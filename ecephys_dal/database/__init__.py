@@ -4,11 +4,16 @@ from ecephys_dal.database.bulk import Bulk
 from ecephys_dal.database.counters import Counters
 from ecephys_dal.database.covering import Covers, cover, coverage_of
 from ecephys_dal.database.database import Database
+from ecephys_dal.database.engine import FOUND_BY_NAME, schema_of
 from ecephys_dal.database.question import Question
+from ecephys_dal.database.row_security import SECURED, VIEW, what_hides_rows
 from ecephys_dal.database.translation import translated_errors
 from ecephys_dal.database.url import is_in_memory, shown
 
 __all__ = [
+    "FOUND_BY_NAME",
+    "SECURED",
+    "VIEW",
     "Bulk",
     "Counters",
     "Covers",
@@ -17,6 +22,8 @@ __all__ = [
     "cover",
     "coverage_of",
     "is_in_memory",
+    "schema_of",
     "shown",
     "translated_errors",
+    "what_hides_rows",
 ]

@@ -208,6 +208,11 @@ class Database:
     def __getstate__(self) -> dict[str, Any]:
         if is_in_memory(self.url):
             raise ConfigurationError("a database in memory can't be pickled; put it into a file")
+        if self.engine.get_execution_options().get("schema_translate_map"):
+            raise ConfigurationError(
+                "an engine with a schema_translate_map can't be pickled; give a URL whose options"
+                " set the search path: ?options=-csearch_path%3Dlims"
+            )
         return {
             "url": without_secrets(self.url),
             "needs_password": self.url.password is not None,

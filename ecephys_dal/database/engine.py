@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from math import ceil, inf
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.exc import NoSuchModuleError
+from sqlalchemy.exc import InvalidRequestError, NoSuchModuleError
 
 from ecephys_dal.config import asked_password, options_from_env
 from ecephys_dal.database.forks import parted_by_a_fork
@@ -18,18 +19,33 @@ from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError, Rea
 from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import URL, Dialect, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
     from ecephys_dal.config import DatabaseSettings, Password
 
-__all__ = ["connect_arguments", "given_engine", "is_owned", "longest_statement", "make_engine"]
+__all__ = [
+    "FOUND_BY_NAME",
+    "connect_arguments",
+    "given_engine",
+    "is_owned",
+    "longest_statement",
+    "make_engine",
+    "schema_of",
+]
 
 _OWNED = {"ecephys_dal_owned": True}
 # PostgreSQL's option must be known to the engine; other databases ignore it.
 _READ_ONLY = {"postgresql_readonly": True}
 _TIMEOUT = re.compile(r"statement[_-]timeout *= *'?([0-9.]+) *([a-z]*)")
 _UNITS = {"": 1e-3, "us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400}
+# Whether a table of PostgreSQL's pg_class is one that a name without a schema leads to.
+FOUND_BY_NAME = """(
+    CASE WHEN CAST(:schema AS text) IS NULL THEN pg_table_is_visible(pg_class.oid)
+    ELSE pg_class.relnamespace = to_regnamespace(quote_ident(:schema)) END
+)"""
 _UTC = "UTC"  # so that columns with and without a zone mean the same moments
 
 
@@ -179,7 +195,7 @@ def given_engine(engine: Engine, *, owned: bool) -> Engine:
     """
     if not is_in_memory(engine.url):
         parted_by_a_fork(engine)
-    ours = engine.execution_options(**(_OWNED if owned else _READ_ONLY))
+    ours = _listenable(engine.execution_options(**(_OWNED if owned else _READ_ONLY)))
     ours._connection_cls = _Lent  # noqa: SLF001 - a Session asks the engine for connections too
     if engine.dialect.name == "postgresql":
         event.listen(ours, "begin", _begin_in_utc)
@@ -187,6 +203,18 @@ def given_engine(engine: Engine, *, owned: bool) -> Engine:
     if not owned:
         event.listen(ours, "set_connection_execution_options", _refuse_autocommit)
     return ours
+
+
+def _listenable(engine: Engine) -> Engine:
+    """Return the engine, or raise if SQLAlchemy, before some 2.0 version, can't listen on it."""
+    try:
+        event.contains(engine, "before_cursor_execute", _with_plain_values)
+    except InvalidRequestError as error:
+        raise ConfigurationError(
+            "this version of SQLAlchemy can't watch an engine that engine.execution_options() gave;"
+            " give the options to create_engine(url, execution_options=...), or upgrade SQLAlchemy"
+        ) from error
+    return engine
 
 
 def _connect_in_utc(connection: DBAPIConnection, _: object) -> None:
@@ -269,6 +297,23 @@ class _Lent(Connection):
 def is_owned(bind: Connection | Engine) -> bool:
     """Tell whether what is reached here is a database that was opened as owned."""
     return _OWNED.items() <= bind.get_execution_options().items()
+
+
+def schema_of(
+    bind: Connection | Engine, options: Mapping[str, Any] = MappingProxyType({})
+) -> str | None:
+    """Return the schema in which tables without one are looked for, None if the server chooses.
+
+    Parameters
+    ----------
+    bind : Connection or Engine
+        Where they are.
+    options : mapping
+        Execution options of a statement, which come before those of the connection.
+    """
+    translated = {**bind.get_execution_options(), **options}.get("schema_translate_map") or {}
+    schema: str | None = translated.get(None)
+    return schema
 
 
 def _with_plain_values(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["reason_of", "refused", "translated_errors", "worded"]
 
 # As PostgreSQL and SQLite name them; SQLAlchemy numbers the tables that it joins twice.
-_COLUMN = re.compile(r'column:? "?(?:(?P<table>\w+?)(?:_\d+)?\.)?(?P<column>\w+)')
+_COLUMN = re.compile(r'column:? "?(?:(?:\w+\.)?(?P<table>\w+?)(?:_\d+)?\.)?(?P<column>\w+)')
 _TABLE = re.compile(r'(?:relation|table|view):? "?(?:\w+\.)?(?P<table>\w+?)(?:_\d+)?\b')
 # And in other languages.
 _ANY_COLUMN = re.compile(r"(?:\b(?P<table>\w+?)(?:_\d+)?\.|[\"'«»„“])(?P<column>\w+)")

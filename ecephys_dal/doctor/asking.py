@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import OperationalError
 
+from ecephys_dal.database import schema_of
 from ecephys_dal.errors import DatabaseUnavailableError, StatementTimeoutError
 
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ class Lims:
         """Return the answer to the statement for this database, nothing if there is none for it."""
         with self.connection() as connection:
             statement = statements.get(connection.dialect.name)
-            return [] if statement is None else connection.execute(text(statement), values).all()
+            if statement is None:
+                return []
+            schema = {"schema": schema_of(connection)} if ":schema" in statement else {}
+            return connection.execute(text(statement), {**values, **schema}).all()
 
 
 @contextmanager

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Select, func, not_, or_, select
+from sqlalchemy import Column, Select, func, inspect, not_, or_, select
 from sqlalchemy.sql import visitors
 
 from ecephys_dal.doctor.rows import Assumption
 from ecephys_dal.doctor.uses import name_of
 from ecephys_dal.models import (
+    LIMS_MODELS,
     Age,
-    Base,
     Donor,
     EcephysAnalysisRun,
     EcephysAnalysisRunProbe,
@@ -35,10 +35,11 @@ from ecephys_dal.rules import RULES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ecephys_dal.doctor.checks import Check
     from ecephys_dal.repositories import Repository
     from ecephys_dal.rules import Rule
 
-__all__ = ["ASSUMPTIONS", "RULE_COLUMNS"]
+__all__ = ["RULE_COLUMNS", "assumptions"]
 
 _SENTINEL = -1000.0
 _CCF = (
@@ -73,14 +74,14 @@ def _noun(table: Any) -> str:
 
 def _without_parent() -> Iterator[Assumption]:
     """Yield, for each record that must have a parent by the models, that it has one."""
-    for mapper in sorted(Base.registry.mappers, key=lambda one: one.class_.__tablename__):
-        for relation in mapper.relationships:
+    for model in LIMS_MODELS:
+        for relation in inspect(model).relationships:
             local = next(iter(relation.local_columns))
             if relation.uselist or relation.viewonly or local.nullable or local.primary_key:
                 continue
-            parent = getattr(mapper.class_, relation.key)
-            orphans = select(mapper.class_.id).where(not_(parent.has()))
-            yield Assumption("parent_missing", (local,), _noun(mapper.local_table), orphans)
+            parent = getattr(model, relation.key)
+            orphans = select(model.id).where(not_(parent.has()))
+            yield Assumption("parent_missing", (local,), _noun(model.__table__), orphans)
 
 
 def _one_file_each(
@@ -147,12 +148,9 @@ def _of_records() -> Iterator[Assumption]:
 
 
 RULE_COLUMNS = frozenset(name_of(one) for rule in RULES for one in _columns_of(rule))
-ASSUMPTIONS = tuple(
-    assumption.check()
-    for assumption in (
-        *map(_undecided, RULES),
-        *_without_parent(),
-        *_of_records(),
-        *_of_files(),
-    )
-)
+
+
+def assumptions() -> tuple[Check, ...]:
+    """Return the checks of all that is taken for granted; the mappers are configured."""
+    taken = (*map(_undecided, RULES), *_without_parent(), *_of_records(), *_of_files())
+    return tuple(assumption.check() for assumption in taken)

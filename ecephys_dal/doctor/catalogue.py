@@ -10,8 +10,9 @@ from sqlalchemy import inspect
 from sqlalchemy.engine import ObjectKind
 from sqlalchemy.exc import SAWarning
 
+from ecephys_dal.database import FOUND_BY_NAME, SECURED, VIEW, schema_of, what_hides_rows
 from ecephys_dal.doctor.families import fit_of
-from ecephys_dal.models import Base
+from ecephys_dal.models import LIMS_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,24 +24,24 @@ if TYPE_CHECKING:
 
 __all__ = ["Catalogue", "read_catalogue"]
 
-# What the role may not read, of tables that unqualified names find; SQLite has no roles.
+# What the role may not read, of tables that the models' names find; SQLite has no roles.
 _UNREADABLE = {
-    "postgresql": """
+    "postgresql": f"""
         SELECT relname, attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
-        WHERE relname = ANY (:names) AND pg_table_is_visible(pg_class.oid)
+        WHERE relname = ANY (:names) AND {FOUND_BY_NAME}
             AND attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p', 'v', 'm', 'f')
             AND NOT has_column_privilege(pg_class.oid, attnum, 'SELECT')
-    """
+    """  # noqa: S608
 }
-# In which schemas tables are that unqualified names don't find.
+# In which schemas tables are that the models' names don't find.
 _ELSEWHERE = {
-    "postgresql": """
+    "postgresql": f"""
         SELECT relname, min(nspname::text) FROM pg_class
         JOIN pg_namespace ON pg_namespace.oid = relnamespace
         WHERE relname = ANY (:names) AND relkind IN ('r', 'p', 'v', 'm', 'f')
-            AND NOT pg_table_is_visible(pg_class.oid) AND nspname NOT LIKE 'pg|_%' ESCAPE '|'
+            AND NOT {FOUND_BY_NAME} AND nspname NOT LIKE 'pg|_%' ESCAPE '|'
         GROUP BY relname
-    """
+    """  # noqa: S608
 }
 
 
@@ -62,6 +63,8 @@ class Catalogue:
         The columns that the role may not read.
     elsewhere : mapping of str to str
         A schema for each missing table that is there, where the connection does not look.
+    secured : tuple of str
+        The tables on which row-level security is active for the role.
     """
 
     dialect: str
@@ -70,6 +73,7 @@ class Catalogue:
     others: tuple[str, ...] = ()
     unreadable: frozenset[Name] = frozenset()
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    secured: tuple[str, ...] = ()
 
     def unusable(self, names: Iterable[Name]) -> list[str]:
         """Return which of these columns can't be asked about, as ``table.column``, sorted."""
@@ -79,19 +83,19 @@ class Catalogue:
         found = self.columns.get(table, {}).get(column)
         if found is None or (table, column) in self.unreadable:
             return False
-        declared = Base.metadata.tables[table].columns[column].type
+        declared = LIMS_TABLES[table].columns[column].type
         return fit_of(declared, found["type"], self.dialect) != "type_unfit"
 
 
 def read_catalogue(lims: Lims) -> Catalogue:
     """Read the catalogue, in a few statements however many tables there are."""
-    models = sorted(Base.metadata.tables)
+    models = sorted(LIMS_TABLES)
     with lims.connection() as connection, warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # of types that SQLAlchemy does not know
-        inspector = inspect(connection)
-        reflected = inspector.get_multi_columns(filter_names=models, kind=ObjectKind.ANY)
-        tables = set(inspector.get_table_names())
-        names = tables | set(inspector.get_view_names())
+        inspector, schema = inspect(connection), schema_of(connection)
+        reflected = inspector.get_multi_columns(schema, models, ObjectKind.ANY)
+        hiding = what_hides_rows(connection, models)
+        names = {*inspector.get_table_names(schema), *inspector.get_view_names(schema)}
     columns = {
         table: {one["name"]: one for one in found} for (_, table), found in reflected.items()
     }
@@ -103,8 +107,9 @@ def read_catalogue(lims: Lims) -> Catalogue:
     return Catalogue(
         dialect=lims.database.engine.dialect.name,
         columns=columns,
-        views=frozenset(columns.keys() - tables),
+        views=frozenset(table for table, why in hiding.items() if why == VIEW),
         others=tuple(sorted(names - set(models))),
         unreadable=frozenset((table, column) for table, column in unreadable),
         elsewhere=dict(elsewhere),
+        secured=tuple(table for table, why in hiding.items() if why == SECURED),
     )

@@ -11,15 +11,19 @@ from ecephys_dal.artifacts import ArtifactClient, ArtifactSettings
 from ecephys_dal.bars import make_bar
 from ecephys_dal.database import Database
 from ecephys_dal.doctor.asking import Lims
-from ecephys_dal.doctor.assumptions import ASSUMPTIONS
-from ecephys_dal.doctor.findings import Examination
+from ecephys_dal.doctor.assumptions import assumptions
+from ecephys_dal.doctor.checks import Check
+from ecephys_dal.doctor.findings import Examination, Finding
 from ecephys_dal.doctor.indexes import LOOK_AT_INDEXES
+from ecephys_dal.doctor.kinds import KINDS
 from ecephys_dal.doctor.layout import LAYOUT
 from ecephys_dal.doctor.reaching import REACHING
-from ecephys_dal.doctor.samples import SAMPLES
+from ecephys_dal.doctor.samples import samples
 from ecephys_dal.doctor.web import Files
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.filters import checked_id
+from ecephys_dal.models import Base
+from ecephys_dal.repositories.declaration import configure_mappers
 from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["examine"]
 
 _LONGEST = 2_000_000  # seconds; PostgreSQL counts milliseconds in 32 bits
-_OF_DATABASE = (*REACHING, LAYOUT, LOOK_AT_INDEXES, *ASSUMPTIONS, *SAMPLES)
 
 
 def examine(
@@ -84,13 +87,11 @@ def examine(
         database = Database.of(where)
         if database is not where:
             opened.callback(database.close)
-        checks = _OF_DATABASE
-        if app is not None:
-            client = app if isinstance(app, ArtifactClient) else _client_of(app)
-            if client is not app:
-                opened.callback(client.close)
-            checks += Files(client, wanted).checks()
+        client = app if app is None or isinstance(app, ArtifactClient) else _client_of(app)
+        if client is not None and client is not app:
+            opened.callback(client.close)
         lims = Lims(database, time_limit)
+        checks = (*REACHING, *_checks_of_tables(lims, client, wanted))
         shown = make_bar(progress, iterable=checks, desc="Examining LIMS", unit="check")
         findings = [one for check in shown for one in check.run(lims)]
     return Examination(
@@ -101,6 +102,21 @@ def examine(
         findings=tuple(findings),
         unexamined=tuple(sorted(lims.unexamined)),
     )
+
+
+def _checks_of_tables(
+    lims: Lims, client: ArtifactClient | None, file_id: int | None
+) -> tuple[Check, ...]:
+    """Return the checks that need the models, if these are whole."""
+    try:
+        configure_mappers(Base)
+    except ConfigurationError as error:
+        broken = Finding.of("model_broken", "", str(error))
+        seen = {"model_broken", *(code for one in REACHING for code in one.codes)}
+        lims.unexamined.update(code for code in KINDS.keys() - seen if code[:6] != "check_")
+        return (Check("the models", ("model_broken",), lambda _: [broken], of_database=False),)
+    of_files = () if client is None else Files(client, file_id).checks()
+    return (LAYOUT, LOOK_AT_INDEXES, *assumptions(), *samples(), *of_files)
 
 
 def _check_limit(seconds: object) -> None:

@@ -16,7 +16,7 @@ _FAMILIES: tuple[tuple[str, tuple[type[TypeEngine[Any]], ...]], ...] = (
     ("boolean", (types.Boolean,)),
     ("whole number", (types.Integer,)),
     ("number", (types.Numeric, types.Float)),
-    ("text", (types.String, types.Uuid)),
+    ("text", (types.String,)),
     ("JSON", (types.JSON,)),
     ("moment", (types.DateTime,)),
     ("day", (types.Date,)),
@@ -68,8 +68,7 @@ def fit_of(declared: TypeEngine[Any], found: TypeEngine[Any], dialect: str) -> s
     if family == "unknown":
         return "type_unknown"
     if family == wanted:
-        # Within a family only these two are told apart by what a reader gets.
-        return "type_differs" if _has_zone(found) else ""
+        return "moment_with_zone" if _has_zone(found) else ""
     serves = set(_SERVES.get(wanted, ()))
     if dialect == "sqlite":
         serves |= _SERVES_IN_SQLITE.get(wanted, set())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ecephys_dal.database import FOUND_BY_NAME
 from ecephys_dal.doctor.checks import Check
 from ecephys_dal.doctor.findings import Finding
 from ecephys_dal.doctor.uses import name_of, users_of
@@ -67,26 +69,30 @@ INDEXES = (
 
 # The table and first column of each B-tree that is valid and of all rows. SQLite has no other kind.
 _THERE = {
-    "postgresql": """
-        SELECT tables.relname, attname FROM pg_index
-        JOIN pg_class AS tables ON tables.oid = indrelid
+    "postgresql": f"""
+        SELECT pg_class.relname, attname FROM pg_index
+        JOIN pg_class ON pg_class.oid = indrelid
         JOIN pg_class AS indexes ON indexes.oid = indexrelid
         JOIN pg_am ON pg_am.oid = indexes.relam AND amname = 'btree'
         JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
-        WHERE pg_table_is_visible(indrelid) AND indisvalid AND indpred IS NULL
-    """,
+        WHERE {FOUND_BY_NAME} AND indisvalid AND indpred IS NULL
+    """,  # noqa: S608
     "sqlite": """
-        SELECT tables.name, columns.name FROM sqlite_master AS tables
-        JOIN pragma_index_list(tables.name) AS indexes ON NOT indexes.partial
-        JOIN pragma_index_info(indexes.name) AS columns ON columns.seqno = 0
-        UNION SELECT tables.name, columns.name FROM sqlite_master AS tables
-        JOIN pragma_table_info(tables.name) AS columns ON columns.pk = 1
+        SELECT tables.value, columns.name FROM json_each(:tables) AS tables
+        JOIN pragma_index_list(tables.value, coalesce(:schema, 'main')) AS indexes
+            ON NOT indexes.partial
+        JOIN pragma_index_info(indexes.name, coalesce(:schema, 'main')) AS columns
+            ON columns.seqno = 0
+        UNION SELECT tables.value, columns.name FROM json_each(:tables) AS tables
+        JOIN pragma_table_info(tables.value, coalesce(:schema, 'main')) AS columns
+            ON columns.pk = 1
     """,
 }
 
 
 def _find(lims: Lims) -> Iterator[Finding]:
-    there = {tuple(row) for row in lims.rows_by_dialect(_THERE)}
+    tables = json.dumps(sorted({wanted.name[0] for wanted in INDEXES}))
+    there = {tuple(row) for row in lims.rows_by_dialect(_THERE, tables=tables)}
     for wanted in INDEXES:
         table, column = wanted.name
         known = lims.catalogue is None or (

@@ -47,6 +47,10 @@ _ALL = (
     Kind("file_writable", "info",
         "The SQLite file may be changed by others; our connections refuse to.",
         "Nothing, or take away the file's permission to be written."),
+    Kind("model_broken", "error",
+        "A class on the Base of the models, which somebody has put there, can't be mapped, so that"
+        " no table can be read: ConfigurationError. Only the connection was examined.",
+        "Mend the class that is named, or do not import it."),
     # Of tables and columns.
     Kind("table_missing", "error",
         "LIMS has no such table, or none where the connection looks: what needs it raises"
@@ -76,20 +80,29 @@ _ALL = (
         "Ask for SELECT on it.",
         unneeded="info"),
     Kind("type_unfit", "error",
-        "The column has a type of another kind: comparisons with it fail, or tables hold"
-        " something else.",
+        "The column has a type of another kind, such as uuid, text[] or jsonb in place of text:"
+        " comparisons with it fail, and tables raise SchemaMismatchError or hold something else,"
+        " not the same by each route.",
         "Make a view that casts it to the type that the models declare.",
         unneeded="warning"),
     Kind("type_differs", "info",
         "The column has another type than the models declare, which makes no difference to"
         " tables.",
         "Nothing. In statements of your own, values come as the database stores them."),
+    Kind("moment_with_zone", "info",
+        "The column is a timestamp with time zone. It is read and compared in UTC, so that tables"
+        " are the same.",
+        "Nothing. In statements of your own, values come with the zone UTC."),
     Kind("type_unknown", "info",
         "SQLAlchemy does not know the column's type, so it is not known whether it fits.",
         "Try a method that needs it."),
     Kind("column_nullable", "info",
         "The models say NOT NULL, but LIMS may store NULL here.",
         "Nothing, as long as null_unexpected finds none."),
+    Kind("row_security", "warning",
+        "The role sees only those rows of the table that a policy of the database lets through."
+        " Tables, counts and snapshots lack the others, and nothing says how many those are.",
+        "Ask for a policy that shows the role all rows, or for the attribute BYPASSRLS."),
     Kind("columns_extra", "info",
         "LIMS has columns that the models do not know. They are not read.",
         "Nothing."),
@@ -106,6 +119,20 @@ _ALL = (
         " SchemaMismatchError.",
         "Set the value in LIMS, leave the records out, or read the table by"
         " frame(dtype_backend='numpy_nullable').",
+        unneeded="info"),
+    Kind("moment_out_of_range", "error",
+        "A moment is infinite, or not between 1677-09-21 and 2262-04-11: no datetime64[ns] can hold"
+        " it, so a table of these rows raises SchemaMismatchError.",
+        "Set the value in LIMS, or leave the records out.",
+        unneeded="info"),
+    Kind("encoding_sql_ascii", "warning",
+        "The database is of the encoding SQL_ASCII: it keeps any bytes for text, and does not know"
+        " how they are encoded. They are read as UTF-8.",
+        "Nothing, as long as text_undecodable finds none; a new database would have UTF8."),
+    Kind("text_undecodable", "error",
+        "A text is not encoded in UTF-8: a table of these rows raises SchemaMismatchError.",
+        "Encode the value anew in LIMS, as by convert_from(convert_to(name, 'SQL_ASCII'),"
+        " 'LATIN1'), or leave the records out.",
         unneeded="info"),
     Kind("parent_missing", "warning",
         "The record refers to none that exists; tables join the two, so it is hidden.",

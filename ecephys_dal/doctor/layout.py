@@ -10,7 +10,7 @@ from ecephys_dal.doctor.families import family_of, fit_of
 from ecephys_dal.doctor.findings import Finding
 from ecephys_dal.doctor.uses import name_of, users_of
 from ecephys_dal.errors import nearest_name
-from ecephys_dal.models import Base
+from ecephys_dal.models import LIMS_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ __all__ = ["LAYOUT"]
 _CODES = (
     "table_missing", "table_renamed", "table_unreadable", "column_missing", "column_renamed",
     "column_unreadable", "type_unfit", "type_differs", "type_unknown", "column_nullable",
-    "columns_extra", "tables_extra",
+    "row_security", "columns_extra", "tables_extra",
 )  # fmt: skip
 
 
@@ -32,13 +32,17 @@ def _compare(lims: Lims) -> Iterator[Finding]:
     catalogue = lims.catalogue = read_catalogue(lims)
     renamed: set[str] = set()
     extra: dict[str, list[str]] = {}
-    for name, table in sorted(Base.metadata.tables.items()):
+    for name, table in sorted(LIMS_TABLES.items()):
         if name in catalogue.columns:
             comparison = _Comparison(table, catalogue)
             yield from comparison.findings()
             extra |= {name: comparison.extra} if comparison.extra else {}
         else:
             yield _missing_table(table, catalogue, renamed)
+    for name in catalogue.secured:
+        message = "row-level security is active for the role"
+        users = users_of(map(name_of, LIMS_TABLES[name].columns))
+        yield Finding.of("row_security", name, message, users=users)
     if extra:
         yield _extra_columns(extra)
     if others := [name for name in catalogue.others if name not in renamed]:

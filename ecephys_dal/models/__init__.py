@@ -23,6 +23,8 @@ from ecephys_dal.models.subjects import (
 )
 
 __all__ = [
+    "LIMS_MODELS",
+    "LIMS_TABLES",
     "Age",
     "Attachable",
     "Base",
@@ -50,3 +52,10 @@ __all__ = [
     "WellKnownFileType",
     "donors_genotypes",
 ]
+
+# The tables of LIMS, those that others refer to first, and their classes: what there is on the Base
+# before anybody else can put a class of their own on it.
+LIMS_TABLES = {table.name: table for table in Base.metadata.sorted_tables}
+LIMS_MODELS = tuple(
+    sorted((one.class_ for one in Base.registry.mappers), key=lambda one: one.__tablename__)
+)

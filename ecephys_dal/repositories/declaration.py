@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ClauseElement, Index, Label, Select, Table, UniqueConstraint, type_coerce
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, ColumnClause, Grouping
 from sqlalchemy.sql.expression import Alias
@@ -143,7 +142,7 @@ def configure_mappers(model: type[Base]) -> None:
     """
     try:
         model.registry.configure(cascade=True)
-    except SQLAlchemyError as error:
+    except Exception as error:  # SQLAlchemy's, or what an expression in a relationship raises
         failed = [one for one in model.registry.mappers if getattr(one, "_configure_failed", None)]
         names = ", ".join(sorted(one.class_.__name__ for one in failed)) or "a model"
         raise ConfigurationError(

@@ -21,7 +21,7 @@ from ecephys_dal.repositories.files import (
     TemplateRepository,
 )
 from ecephys_dal.repositories.runs import AnalysisRunRepository
-from ecephys_dal.repositories.why import WhyOne
+from ecephys_dal.repositories.why import WhyOne, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +50,8 @@ def why_template(repository: TemplateRepository, name: str, namespace: str) -> W
     candidates = repository.why_where(tuple(named(Stimulus.name, [name])), spec)
     ids = [one.parents["well_known_files"] for one in candidates]
     files = _rows(FileRepository(repository.db), FileFilter(file_ids=[i for i in ids if i]))
-    return WhyOne(_wanted(repository, spec), _nearest(candidates), files=files)
+    hiding = _hiding(repository, candidates)
+    return WhyOne(_wanted(repository, spec), _nearest(candidates), files=files, hiding=hiding)
 
 
 def why_unit_metrics(repository: UnitMetricRepository, unit_id: int) -> WhyOne:
@@ -59,14 +60,21 @@ def why_unit_metrics(repository: UnitMetricRepository, unit_id: int) -> WhyOne:
     candidates = repository.why_where(tuple(repository.criteria(spec)), spec)
     ids = [run for one in candidates if (run := one.parents["ecephys_analysis_runs"])]
     runs = _rows(AnalysisRunRepository(repository.db), AnalysisRunFilter(run_ids=ids))
-    return WhyOne(_wanted(repository, spec), _nearest(candidates), runs)
+    hiding = _hiding(repository, candidates)
+    return WhyOne(_wanted(repository, spec), _nearest(candidates), runs, hiding=hiding)
 
 
 def _answer(repository: Repository[Any, Any], spec: Any, **owner: Any) -> WhyOne:
     runs = _rows(AnalysisRunRepository(repository.db), AnalysisRunFilter(**owner))
     files = _rows(FileRepository(repository.db), FileFilter(**owner))
     candidates = repository.why_each((file["id"] for file in files), spec)
-    return WhyOne(_wanted(repository, spec), _nearest(candidates), runs, files)
+    hiding = _hiding(repository, candidates)
+    return WhyOne(_wanted(repository, spec), _nearest(candidates), runs, files, hiding=hiding)
+
+
+def _hiding(repository: Repository[Any, Any], candidates: Iterable[Why]) -> str:
+    """Return what may hide the record that is wanted, if none of the candidates is it."""
+    return "" if any(one.visible for one in candidates) else told(repository.what_hides_rows())
 
 
 def _wanted(repository: Repository[Any, Any], spec: Any) -> str:

@@ -23,6 +23,7 @@ from ecephys_dal.models import (
 from ecephys_dal.repositories.base import Repository
 from ecephys_dal.repositories.clauses import among, named
 from ecephys_dal.repositories.reading import asked
+from ecephys_dal.repositories.statement import made_when_read
 from ecephys_dal.rules import RUN_IS_CURRENT
 
 if TYPE_CHECKING:
@@ -59,8 +60,10 @@ _PLACE = (
     WellKnownFile.storage_directory,
     WellKnownFile.size,
 )
-_FILE_TO_LOCATE = (load_only(*_PLACE, raiseload=True),)
-_TEMPLATE_TO_LOCATE = (joinedload(Stimulus.well_known_file).load_only(*_PLACE, raiseload=True),)
+_FILE_TO_LOCATE = made_when_read(lambda: (load_only(*_PLACE, raiseload=True),))
+_TEMPLATE_TO_LOCATE = made_when_read(
+    lambda: (joinedload(Stimulus.well_known_file).load_only(*_PLACE, raiseload=True),)
+)
 
 # A clause over the tables of `FileRepository`. A run that is not known to be current is older.
 ON_NO_OLDER_RUN = or_(EcephysAnalysisRun.id.is_(None), EcephysAnalysisRun.current.is_(True))
@@ -237,7 +240,7 @@ class TemplateRepository(Repository[Stimulus, TemplateFilter]):
     noun = "stimulus template"
     to_locate = _TEMPLATE_TO_LOCATE
     statement = select(Stimulus).join(Stimulus.namespace).join(Stimulus.well_known_file)
-    load = (joinedload(Stimulus.well_known_file),)
+    load = made_when_read(lambda: (joinedload(Stimulus.well_known_file),))
     columns = (
         Stimulus.id,
         Stimulus.name,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import CompileError
 
 if TYPE_CHECKING:
-    from sqlalchemy import ClauseElement, Dialect
+    from sqlalchemy import ClauseElement, Connection, Dialect
 
 __all__ = ["sql_of"]
 
@@ -39,28 +39,38 @@ class _Writing:
         return written.replace("%", "%%") if _doubles_percents(self.dialect) else written
 
 
-def sql_of(clause: ClauseElement, dialect: Dialect | None = None) -> str:
+def sql_of(clause: ClauseElement, connection: Connection | None = None) -> str:
     """Return a statement, or a part of one, as a database sees it, values and all.
 
     Parameters
     ----------
     clause : ClauseElement
         The statement.
-    dialect : Dialect, optional
-        Of the database; PostgreSQL's without it.
+    connection : Connection, optional
+        To the database, which knows its dialect and schemas; PostgreSQL's dialect without it.
 
     Returns
     -------
     str
     """
-    if dialect is None:
+    options = {} if connection is None else connection.get_execution_options()
+    schemas = options.get("schema_translate_map")
+    if connection is not None:
+        dialect = connection.dialect
+    else:
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - another is asked more often
 
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     dialect = copy(dialect)
     compiler = dialect.statement_compiler
     dialect.statement_compiler = type(compiler.__name__, (_Writing, compiler), {})
-    text = str(clause.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    compiled = clause.compile(
+        dialect=dialect,
+        compile_kwargs={"literal_binds": True},
+        schema_translate_map=schemas,
+        render_schema_translate=bool(schemas),
+    )
+    text = str(compiled)
     return text % () if _doubles_percents(dialect) else text
 
 

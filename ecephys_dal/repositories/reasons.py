@@ -8,9 +8,10 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, literal, select
+from sqlalchemy.exc import DBAPIError
 
-from ecephys_dal.database import Database
-from ecephys_dal.errors import StatementTimeoutError
+from ecephys_dal.database import Database, what_hides_rows
+from ecephys_dal.errors import SchemaMismatchError, StatementTimeoutError
 from ecephys_dal.filters import checked_id, checked_ids
 from ecephys_dal.repositories.clauses import among
 from ecephys_dal.repositories.conditions import joined, truth
@@ -19,10 +20,10 @@ from ecephys_dal.repositories.literal import sql_of
 from ecephys_dal.repositories.reading import asked
 from ecephys_dal.repositories.statement import F, M
 from ecephys_dal.repositories.tables import Tables
-from ecephys_dal.repositories.why import Check, Why
+from ecephys_dal.repositories.why import Check, Why, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Column, ColumnElement, Row
 
@@ -56,7 +57,10 @@ class Reasons(Tables[M, F]):
         """
         wanted = checked_id("record_id", record_id)
         found = self.why_each([wanted], spec, where=where)
-        return found[0] if found else Why(self.model.__name__, wanted, exists=False)
+        if found:
+            return found[0]
+        hiding = told(self.what_hides_rows([self.model.__tablename__]))
+        return Why(self.model.__name__, wanted, exists=False, remark=hiding)
 
     def why_each(
         self, record_ids: Iterable[int], spec: F | None = None, *, where: Where = ()
@@ -122,7 +126,32 @@ class Reasons(Tables[M, F]):
         )
         with self._reader.connection() as connection:
             rows = connection.execute(query).all()
-        return [self._answer(row, values, parts.keys, conditions) for row in rows]
+        n_keys, n_values = len(parts.keys), len(values)
+        lacks_some = any(None in row[:n_keys] and not all(row[n_values:]) for row in rows)
+        hiding = self.what_hides_rows() if lacks_some else {}
+        return [self._answer(row, values, parts.keys, conditions, hiding) for row in rows]
+
+    @asked
+    def what_hides_rows(self, tables: Collection[str] = ()) -> dict[str, str]:
+        """Tell what may hide rows of the joined tables from the role that reads.
+
+        Parameters
+        ----------
+        tables : collection of str
+            Which of them; all without it.
+
+        Returns
+        -------
+        dict of str to str
+            By the names of tables: row-level security that is active, or that it is a view. A
+            database that can't say so may hide rows of any.
+        """
+        names = tables or [str(key.table.name) for key in joined(self.statement).keys]
+        try:
+            with self._reader.connection() as connection:
+                return what_hides_rows(connection, names)
+        except (SchemaMismatchError, DBAPIError):
+            return dict.fromkeys(names, "the database does not say whether it hides rows of it")
 
     def _demanded(self, spec: F | None, where: Where) -> tuple[Joined, list[Condition]]:
         parts = joined(self.statement)
@@ -134,11 +163,12 @@ class Reasons(Tables[M, F]):
         values: Sequence[Column[Any]],
         keys: Sequence[Column[Any]],
         conditions: Sequence[Condition],
+        hiding: Mapping[str, str],
     ) -> Why:
         found = dict(zip(values, row[: len(values)], strict=True))
         parents = {str(key.table): found[key] for key in keys}
         checks = [
-            _check(one, is_met, {column: found[column] for column in one.reads}, parents)
+            _check(one, is_met, {column: found[column] for column in one.reads}, parents, hiding)
             for one, is_met in zip(conditions, row[len(values) :], strict=True)
         ]
         model, record_id = self.model.__name__, found[keys[0]]
@@ -179,7 +209,7 @@ class Reasons(Tables[M, F]):
         """
         query, _ = self._whole_table(spec, where)
         with self._reader.connection() as connection:
-            sql = sql_of(query, connection.dialect)
+            sql = sql_of(query, connection)
             plan = plan_of(connection, query, analyze=analyze)
         steps: tuple[Step, ...] = ()
         remark = ""
@@ -210,14 +240,16 @@ def _check(
     is_met: int | None,
     found: Mapping[Column[Any], Any],
     parents: Mapping[str, int | None],
+    hiding: Mapping[str, str],
 ) -> Check:
     table = one.name if one.kind == "join" else _table(found, parents)
     verdict: Verdict = "unknown" if is_met is None else "passed" if is_met else "failed"
     remark = ""
     if verdict != "passed" and one.kind == "join":
-        remark = f"but there is no such record of {table}"
+        remark = f"but there is no such record of {table}{told(hiding, table)}"
     elif verdict == "unknown":
-        remark = one.if_null if parents[table] is not None else "because the record is missing"
+        is_there = parents[table] is not None
+        remark = one.if_null if is_there else f"because the record is missing{told(hiding, table)}"
     alike = Counter(column.name for column in found)
     named = {
         str(column) if alike[column.name] > 1 else column.name: value

@@ -9,6 +9,7 @@ from sqlalchemy import func
 
 from ecephys_dal.errors import NotExactlyOneError, RecordNotFoundError
 from ecephys_dal.filters import checked_id
+from ecephys_dal.models.missing_columns import can_ask_again
 from ecephys_dal.repositories.reading import asked
 from ecephys_dal.repositories.statement import F, M, Statement
 
@@ -49,7 +50,7 @@ class Records(Statement[M, F]):
         return self._found(spec, where, options)
 
     def _found(self, spec: F | None, where: Where, options: Sequence[ORMOption]) -> list[M]:
-        with self._reader.session() as db:
+        with self._reader.session() as db, can_ask_again(db, self.model):
             query = self.select(spec, where=where).options(*self.load, *options)
             return list(db.scalars(query).unique())
 
@@ -74,7 +75,7 @@ class Records(Statement[M, F]):
             If there is none, or a rule hides it.
         """
         wanted = self.model.id == checked_id("record_id", record_id)
-        with self._reader.session() as db:
+        with self._reader.session() as db, can_ask_again(db, self.model):
             query = self.select(where=where).where(wanted).options(*self.load, *options)
             record = db.scalars(query).unique().one_or_none()
         if record is None:

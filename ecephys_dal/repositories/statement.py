@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from sqlalchemy import ClauseElement, Table, and_, true
 from sqlalchemy.exc import ArgumentError
@@ -23,7 +23,7 @@ from ecephys_dal.repositories.predicates import instead_of, label_of, unjoined
 from ecephys_dal.rules import check_rule_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy import ColumnElement, FromClause, Select
     from sqlalchemy.orm.interfaces import ORMOption
@@ -34,10 +34,27 @@ if TYPE_CHECKING:
 
     Where = ColumnElement[bool] | Sequence[ColumnElement[bool]]
 
-__all__ = ["F", "M", "Statement", "check_count", "clauses_of"]
+__all__ = ["F", "M", "Statement", "check_count", "clauses_of", "made_when_read"]
 
 M = TypeVar("M", bound=Base)
 F = TypeVar("F", bound=Filter)
+T = TypeVar("T")
+
+
+class _MadeWhenRead:
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def __get__(self, _: object, owner: type) -> Any:
+        return self._make()
+
+
+def made_when_read(make: Callable[[], T]) -> T:
+    """Return a class attribute that a function gives when it is read.
+
+    SQLAlchemy configures the mappers for a load option, and to define a class must not.
+    """
+    return cast("T", _MadeWhenRead(make))
 
 
 class Statement(ABC, Generic[M, F]):

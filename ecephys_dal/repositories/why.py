@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 
     Verdict = Literal["passed", "failed", "unknown"]
 
-__all__ = ["Check", "Why", "WhyOne"]
+__all__ = ["Check", "Why", "WhyOne", "told"]
 
 _FEW = 10  # of the candidates, which may be very many, are shown
+
+
+def told(hiding: Mapping[str, str], *tables: str) -> str:
+    """Return the end of a sentence about something that is not there, if it may be hidden."""
+    some = [f"{table}: {why}" for table, why in hiding.items() if table in tables or not tables]
+    return f"; rows may be hidden by the database ({'; '.join(some)})" if some else ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,9 @@ class Why:
         What came of each demand, in the order in which they are made.
     related : tuple of Why or WhyOne
         The same of what belongs to the record, where that was asked for too.
+    remark : str
+        What may hide a record that was not found: row-level security, or a view; then it is not
+        known whether it exists.
     """
 
     model: str
@@ -88,6 +97,7 @@ class Why:
     parents: Mapping[str, int | None] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     related: tuple[Why | WhyOne, ...] = ()
+    remark: str = ""
 
     @property
     def visible(self) -> bool:
@@ -104,7 +114,11 @@ class Why:
         """The answer in a sentence."""
         record = f"{self.model} {self.record_id}"
         if not self.exists:
-            return f"{record} does not exist."
+            return (
+                f"{record} was not found{self.remark}."
+                if self.remark
+                else f"{record} does not exist."
+            )
         if self.visible:
             return f"{record} is visible."
         names = ", ".join(f"{one.kind} {one.name} ({one.verdict})" for one in self.hidden_by)
@@ -148,6 +162,7 @@ class Why:
             "parents": dict(self.parents),
             "checks": checks,
             "related": [one.to_dict() for one in self.related],
+            "remark": self.remark,
         }
 
 
@@ -170,6 +185,8 @@ class WhyOne:
         The candidates' files, of whatever type and owner, as `FileRepository` has them.
     remark : str
         Why it could not be told, if LIMS lacks what would tell it.
+    hiding : str
+        What may hide some of all that, if none is found: row-level security, or a view.
     """
 
     wanted: str
@@ -177,6 +194,7 @@ class WhyOne:
     runs: tuple[Mapping[str, Any], ...] = ()
     files: tuple[Mapping[str, Any], ...] = ()
     remark: str = ""
+    hiding: str = ""
 
     @property
     def found(self) -> tuple[Why, ...]:
@@ -189,7 +207,7 @@ class WhyOne:
         if self.remark:
             return f"Wanted: 1 {self.wanted}. It can't be told: {self.remark}"
         among = f"{len(self.candidates)} candidates and {len(self.runs)} analysis runs"
-        return f"Wanted: 1 {self.wanted}. Found: {len(self.found)}, among {among}."
+        return f"Wanted: 1 {self.wanted}. Found: {len(self.found)}, among {among}{self.hiding}."
 
     def __str__(self) -> str:
         files = {file["id"]: file for file in self.files}
@@ -221,6 +239,7 @@ class WhyOne:
             "found": len(self.found),
             "runs": [dict(run) for run in self.runs],
             "remark": self.remark,
+            "hiding": self.hiding,
             "files": [{name: as_json(value) for name, value in f.items()} for f in self.files],
             "candidates": [one.to_dict() for one in self.candidates],
         }

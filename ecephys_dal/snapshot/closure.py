@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import select
 
 from ecephys_dal.models import (
-    Base,
+    LIMS_MODELS,
     Donor,
     EcephysAnalysisRun,
     EcephysProbe,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, Table
 
+    from ecephys_dal.models import Base
     from ecephys_dal.snapshot.source import Ids, Source
 
 __all__ = ["NO_IDS", "Closure", "key_of", "pieces_of"]
@@ -98,7 +99,7 @@ class Closure:
 
     def follow(self) -> None:
         """Follow what was taken until nothing new comes."""
-        models = {m.local_table: m.class_ for m in Base.registry.mappers}
+        models = {model.__table__: model for model in LIMS_MODELS}
         while self._waiting:
             table, new = self._waiting.popitem()
             for ids in pieces_of(new):

@@ -7,7 +7,7 @@ import os
 import zlib
 from typing import TYPE_CHECKING
 
-from ecephys_dal.models import Base
+from ecephys_dal.models import LIMS_TABLES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,7 +23,7 @@ _SEAL = slice(60, 64)
 
 def digest_of(connection: sqlite3.Connection, table: str) -> tuple[int, str]:
     """Return how many rows a table has, and their SHA-256 in the order of their keys."""
-    keys = ", ".join(str(key.name) for key in Base.metadata.tables[table].primary_key)
+    keys = ", ".join(str(key.name) for key in LIMS_TABLES[table].primary_key)
     rows = connection.execute(f"SELECT * FROM {table} ORDER BY {keys}")  # noqa: S608 - of a model
     digest, n_rows = hashlib.sha256(), 0
     while some := rows.fetchmany(_ROWS):

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from sqlalchemy import URL, inspect
 from typing_extensions import override
 
-from ecephys_dal.database import Database, cover
+from ecephys_dal.database import Database, cover, schema_of
 from ecephys_dal.database.url import parsed
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.paths import absolute_path
@@ -152,7 +152,7 @@ def opened_source(source: Database | str | Path | URL | Engine) -> Iterator[Data
 
 def _check_no_snapshot(database: Database) -> None:
     with database.connection() as connection:
-        if inspect(connection).has_table("ecephys_dal_snapshot"):
+        if inspect(connection).has_table("ecephys_dal_snapshot", schema_of(connection)):
             raise ConfigurationError(
                 f"{database} is a snapshot; give its path, {database.url.database}, instead"
             )

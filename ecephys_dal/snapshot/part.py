@@ -15,7 +15,7 @@ from sqlalchemy import JSON, URL, Text, cast, column, insert, select, table
 from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.migrations import upgrade
-from ecephys_dal.models import Base
+from ecephys_dal.models import LIMS_TABLES
 from ecephys_dal.repositories.clauses import among
 from ecephys_dal.snapshot.closure import key_of, pieces_of
 from ecephys_dal.snapshot.lacking import drop_lacking
@@ -139,7 +139,7 @@ class Part:
 
     def plan(self, wanted: dict[Table, Ids]) -> None:
         """Note which rows are to come."""
-        ordered = [one for one in Base.metadata.sorted_tables if one in wanted]
+        ordered = [one for one in LIMS_TABLES.values() if one in wanted]
         rows = [
             (one.name, np.array(ids, dtype=np.int64).tobytes())
             for one in ordered
@@ -166,7 +166,7 @@ class Part:
         for (number,) in numbers.fetchall():
             query = "SELECT table_name, ids FROM ecephys_dal_left WHERE number = ?"
             name, ids = self.driver.execute(query, (number,)).fetchone()
-            yield number, Base.metadata.tables[name], np.frombuffer(ids, dtype=np.int64).tolist()
+            yield number, LIMS_TABLES[name], np.frombuffer(ids, dtype=np.int64).tolist()
 
     def copy(self, number: int, of: Table, ids: list[int], source: Source) -> None:
         """Copy some rows, and strike them off, in one transaction."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import inspect, text
 
-from ecephys_dal.database import Question
-from ecephys_dal.models import Base
+from ecephys_dal.database import Question, schema_of
+from ecephys_dal.models import LIMS_TABLES
 from ecephys_dal.snapshot.opening import SnapshotDatabase
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ class Source:
         if isinstance(database, SnapshotDatabase):
             self.coverage, self.noted = database.coverage, database.noted
         with database.connection() as connection:
-            catalogue = inspect(connection)
-            for table in Base.metadata.sorted_tables:
-                if not catalogue.has_table(table.name):
+            catalogue, schema = inspect(connection), schema_of(connection)
+            for table in LIMS_TABLES.values():
+                if not catalogue.has_table(table.name, schema):
                     self.lacking.append(table.name)
                     continue
-                there = {column["name"] for column in catalogue.get_columns(table.name)}
+                there = {column["name"] for column in catalogue.get_columns(table.name, schema)}
                 self.columns[table] = [one for one in table.columns if one.name in there]
                 missing = [one.name for one in table.columns if one.name not in there]
                 self.lacking += [f"{table.name}.{name}" for name in missing]

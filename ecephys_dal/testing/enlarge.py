@@ -11,7 +11,7 @@ from sqlalchemy.schema import AddConstraint, DropConstraint
 
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.migrations import refuse_somebody_elses_lims
-from ecephys_dal.models import Base, Project, WellKnownFile
+from ecephys_dal.models import LIMS_MODELS, LIMS_TABLES, Project, WellKnownFile
 from ecephys_dal.testing.synthetic import FIRST_ID
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ __all__ = ["enlarge_synthetic_lims"]
 
 # What hangs on these is copied, and with it all of a session; what it only refers to is shared.
 _ROOTS = ("donors", "isi_experiments")
-_FILES = Base.metadata.tables[WellKnownFile.__tablename__]
+_FILES = LIMS_TABLES[WellKnownFile.__tablename__]
 
 
 def enlarge_synthetic_lims(database: Database, times: int) -> None:
@@ -101,7 +101,7 @@ def _unhindered(connection: Connection) -> Iterator[None]:
 def _copied() -> list[Table]:
     """Return the tables that are copied, those that others refer to first."""
     copied: list[Table] = []
-    for table in Base.metadata.sorted_tables:
+    for table in LIMS_TABLES.values():
         parents = {key.column.table for key in table.foreign_keys}
         if table.name in _ROOTS or parents.intersection(copied):
             copied.append(table)
@@ -110,7 +110,7 @@ def _copied() -> list[Table]:
 
 def _ends_of_ids(connection: Connection) -> tuple[int, int]:
     """Return the first and the last id of all tables, because no two records share one."""
-    tables = (table for table in Base.metadata.sorted_tables if "id" in table.c)
+    tables = (table for table in LIMS_TABLES.values() if "id" in table.c)
     ids = union_all(*(select(table.c.id) for table in tables)).subquery()
     first, last = connection.execute(select(func.min(ids.c.id), func.max(ids.c.id))).one()
     return first, last
@@ -137,5 +137,4 @@ def _is_shifted(column: Column[Any]) -> bool:
 
 def _owners() -> list[str]:
     """Return the names, as files know them, of what is copied."""
-    mappers = Base.registry.mappers
-    return [mapper.class_.__name__ for mapper in mappers if mapper.local_table in _copied()]
+    return [model.__name__ for model in LIMS_MODELS if model.__table__ in _copied()]

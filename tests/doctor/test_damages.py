@@ -130,7 +130,7 @@ LAYOUT = [
     Damage(
         "a moment has a zone",
         retyped(SESSION, "date_of_acquisition", "timestamptz"),
-        "type_differs", f"{SESSION}.date_of_acquisition", "info", ["get_sessions"],
+        "moment_with_zone", f"{SESSION}.date_of_acquisition", "info", ["get_sessions"],
         backends=_POSTGRES_ONLY,
     ),
     Damage(
@@ -144,6 +144,21 @@ LAYOUT = [
         retyped(UNIT, "spread", "int"),
         "type_differs", f"{UNIT}.spread", "info", ["get_units"],
         sqlite=again(UNIT, "spread", "INTEGER"),
+    ),
+    *(
+        Damage(
+            f"a text is {kind}",
+            retyped(UNIT, "epoch_name_quality_metrics", f"{kind} USING {value}"),
+            "type_unfit", f"{UNIT}.epoch_name_quality_metrics", "error", ["get_units"],
+            backends=_POSTGRES_ONLY,
+        )
+        for kind, value in (
+            ("uuid", "gen_random_uuid()"),
+            ("text[]", "ARRAY[epoch_name_quality_metrics]"),
+            ("jsonb", "to_jsonb(epoch_name_quality_metrics)"),
+            ("bytea", "NULL"),
+            ("interval", "NULL"),
+        )
     ),
     Damage(
         "a type is not known",
@@ -290,6 +305,33 @@ ROWS = [
         [f"UPDATE {SESSION} SET published_at = '2019-10-03 12:00:00.000000'"],
         "published_with_time", f"{SESSION}.published_at", "info",
         ["get_sessions", "get_probes", "get_channels", "get_units"],
+    ),
+    *(
+        Damage(
+            f"a moment is {moment}",
+            [f"UPDATE {SESSION} SET date_of_acquisition = '{moment}'"],
+            "moment_out_of_range", f"{SESSION}.date_of_acquisition", "error", ["get_sessions"],
+            backends=backends,
+        )
+        for moment, backends in (
+            ("12019-10-03 00:00:00", BACKENDS),
+            ("infinity", BACKENDS),
+            ("-infinity", _POSTGRES_ONLY),
+            ("0044-03-15 12:00:00 BC", _POSTGRES_ONLY),
+            ("1677-09-21 00:12:43.145224", BACKENDS),
+            ("2262-04-11 23:47:16.854776", BACKENDS),
+        )
+    ),
+    Damage(
+        "the day of publication is infinite",
+        [f"UPDATE {SESSION} SET published_at = 'infinity'"],
+        "moment_out_of_range", f"{SESSION}.published_at", "error",
+        ["get_sessions", "get_probes", "get_channels", "get_units"], backends=_POSTGRES_ONLY,
+    ),
+    Damage(
+        "a day that no method needs is out of range",
+        ["UPDATE donors SET death_on = '9999-12-31'"],
+        "moment_out_of_range", "donors.death_on", "info",
     ),
     Damage(
         "metrics are in each other's place",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import event, inspect, make_url
@@ -14,8 +15,8 @@ from ecephys_dal.doctor import Examination, Finding, examine
 from ecephys_dal.doctor.kinds import KINDS
 from ecephys_dal.migrations import upgrade
 
-from ..conftest import BACKENDS, _administer
-from .conftest import examined, found
+from ..conftest import BACKENDS, MADE, _administer
+from .conftest import examined, fill, found, run
 
 COORDINATES = ", ".join(
     f"ecephys_channels.{axis}_ccf_coordinate"
@@ -245,8 +246,41 @@ def test_what_needs_a_missing_column_is_skipped_and_says_so(copied):
 
 
 def test_what_can_not_be_read_is_a_finding(copied):
-    url = copied("sqlite", ["UPDATE ecephys_sessions SET published_at = 'in autumn'"])
+    url = copied("sqlite", ["UPDATE ecephys_sessions SET published_at = '2019 in autumn'"])
     assert found(examined(url)) == {("check_failed", "ecephys_sessions.published_at"): "warning"}
+
+
+def test_bytes_that_are_no_text_are_found(postgres_url):
+    name = f"ecephys_dal_test_{uuid4().hex[:12]}"
+    _administer(
+        postgres_url,
+        f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C'"
+        " LC_CTYPE 'C'",
+    )
+    MADE.append(name)
+    url = make_url(postgres_url).set(database=name)
+    with Database(url, owned=True) as database:
+        with database.connection() as connection:
+            upgrade(connection)
+        fill(database)
+    encoding = {("encoding_sql_ascii", ""): "warning"}
+    assert found(examined(url)) == encoding
+    bytes_of = "convert_from('\\x{}'::bytea, 'SQL_ASCII')"
+    run(url, ["UPDATE genders SET name = " + bytes_of.format("c3a9")])  # UTF-8, as it should be
+    assert found(examined(url)) == encoding
+    run(url, [
+        "UPDATE structures SET acronym = " + bytes_of.format("e9"),
+        "UPDATE users SET login = " + bytes_of.format("41ff"),
+    ])  # fmt: skip
+    examination = examined(url)
+    assert found(examination) == encoding | {
+        ("text_undecodable", "structures.acronym"): "error",
+        ("text_undecodable", "users.login"): "info",
+    }
+    finding = next(one for one in examination.findings if one.subject == "structures.acronym")
+    assert finding.methods == ("get_channels",)
+    assert finding.count == len(finding.examples) == 1
+    assert "convert_from" in finding.advice
 
 
 def test_a_database_that_goes_away_meanwhile_is_one_error(copied, postgres_url):

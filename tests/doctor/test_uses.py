@@ -12,7 +12,7 @@ from ecephys_dal import ArtifactClient, Database, EcephysProjectApi, EcephysProj
 from ecephys_dal.doctor.uses import METHODS, name_of, users_of
 from ecephys_dal.errors import EcephysDalError, SchemaMismatchError
 from ecephys_dal.facade.files import FileMethods
-from ecephys_dal.models import Base
+from ecephys_dal.models import LIMS_TABLES
 from ecephys_dal.repositories import REPOSITORIES, AnalysisRunRepository
 from ecephys_dal.repositories.statement import Statement
 
@@ -121,4 +121,4 @@ def test_a_method_is_said_to_need_a_column_if_and_only_if_it_fails_without_it(co
 
 
 def all_columns():
-    return [column for table in Base.metadata.sorted_tables for column in table.columns]
+    return [column for table in LIMS_TABLES.values() for column in table.columns]

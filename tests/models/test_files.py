@@ -8,6 +8,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from ecephys_dal.models import (
+    LIMS_MODELS,
     Attachable,
     Base,
     EcephysAnalysisRun,
@@ -18,7 +19,7 @@ from ecephys_dal.models import (
 from ecephys_dal.testing import factories
 
 OWNERS = sorted(
-    (m.class_ for m in Base.registry.mappers if issubclass(m.class_, Attachable)),
+    (model for model in LIMS_MODELS if issubclass(model, Attachable)),
     key=lambda model: model.__name__,
 )
 

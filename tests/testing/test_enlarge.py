@@ -7,12 +7,12 @@ from sqlalchemy import inspect, select, text
 from ecephys_dal import ArtifactClient, Database, EcephysProjectLimsApi
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.migrations import upgrade
-from ecephys_dal.models import Base
+from ecephys_dal.models import LIMS_TABLES
 from ecephys_dal.testing import create_synthetic_lims, enlarge_synthetic_lims
 
 SMALL = {"sessions": 2, "channels_per_probe": 8, "units_per_session": 20, "progress": False}
 SHARED = {"structures", "genders", "ages", "projects", "stimuli", "well_known_file_types"}
-TABLES = Base.metadata.tables
+TABLES = LIMS_TABLES
 TIMES = 3
 
 

@@ -28,7 +28,7 @@ def all_rows(database):
     with database.connection() as connection:
         return {
             name: connection.execute(select(table).order_by(*table.primary_key)).all()
-            for name, table in models.Base.metadata.tables.items()
+            for name, table in models.LIMS_TABLES.items()
         }
 
 
