@@ -1,6 +1,6 @@
 """The database: a read-only engine, its sessions, and its errors in our words."""
 
-from ecephys_dal.database.bulk import Bulk
+from ecephys_dal.database.bulk import Bulk, BulkUnfitError
 from ecephys_dal.database.counters import Counters
 from ecephys_dal.database.covering import Covers, cover, coverage_of
 from ecephys_dal.database.database import Database
@@ -15,6 +15,7 @@ __all__ = [
     "SECURED",
     "VIEW",
     "Bulk",
+    "BulkUnfitError",
     "Counters",
     "Covers",
     "Database",

@@ -6,13 +6,15 @@ runs it on a connection of the same settings.
 
 from __future__ import annotations
 
+import datetime as dt
+import logging
 import re
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
@@ -25,23 +27,43 @@ from ecephys_dal.database.meanings import LOST, UNREACHABLE
 from ecephys_dal.database.translation import reason_of, refused, translated_errors, worded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
     from sqlalchemy import URL, Executable
+    from sqlalchemy.engine.cursor import CursorResult
     from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
     from sqlalchemy.pool import ConnectionPoolEntry
+    from sqlalchemy.types import TypeEngine
 
     from ecephys_dal.database.database import Database
 
-__all__ = ["Bulk", "has_bulk_route"]
+    Columns: TypeAlias = Sequence[tuple[str, type | None]]
 
+__all__ = ["Bulk", "BulkUnfitError", "has_bulk_route"]
+
+_LOG = logging.getLogger(__name__)
 _GLANCE = 0.1  # seconds
+_OF_VALUES = ("22", "23")  # SQLSTATEs that tell of values, by whatever route
 _SMALL = {"adbc.postgresql.batch_size_hint_bytes": str(2**18)}
 _BEFORE = re.compile(
     r"^(?:[A-Z_]+: )?(?:\[libpq\] )?(?:Failed to \w+(?: query(?: '.*')?)?: )?", re.DOTALL
 )
 _QUOTE_ONLY = "ecephys_dal_quote_only"
+_NUMBERS = {"int2", "int4", "int8", "numeric"}
+_MOMENTS = {"date", "timestamp", "timestamptz"}
+# The types of PostgreSQL whose values are the same on both routes, by what a column is declared as.
+_ALIKE: dict[type, set[str]] = {
+    int: _NUMBERS,
+    float: {*_NUMBERS, "float4", "float8"},
+    bool: {"bool"},
+    dt.date: _MOMENTS,
+    dt.datetime: _MOMENTS,
+}
+
+
+class BulkUnfitError(Exception):
+    """The bulk route can't read an answer, which is then read row by row; no user meets it."""
 
 
 def has_bulk_route(url: URL) -> bool:
@@ -74,6 +96,8 @@ class Bulk:
             timeout=database.settings.pool_timeout,
             reset_on_return=None,
         )
+        self.is_off = False
+        self._said: set[str] = set()
         if database.settings.pre_ping:
             event.listen(self.pool, "checkout", _ping)
         parted_by_a_fork(self)
@@ -82,7 +106,7 @@ class Bulk:
     def batches(
         self, query: Executable, *, steady: bool = False
     ) -> Iterator[Iterator[pa.RecordBatch]]:
-        """Run a query in a transaction of its own.
+        """Run a query in a transaction of its own, which keeps one server behind a pooler too.
 
         Parameters
         ----------
@@ -95,8 +119,14 @@ class Bulk:
         ------
         iterator of RecordBatch
             The answer as it arrives, its types as the database has them.
+
+        Raises
+        ------
+        BulkUnfitError
+            If the driver or the server can't do this, or the answer is of another shape than the
+            statement declares. Ask row by row instead.
         """
-        statement = self._quoted(query)
+        statement, declared = self._quoted(query)
         # All that waits for the server is done by a thread, so that the next batch comes while the
         # last one is worked on, and Ctrl-C is heard meanwhile.
         with ThreadPoolExecutor(1, "ecephys_dal") as thread:
@@ -107,10 +137,13 @@ class Bulk:
                 if steady:
                     cursor.adbc_statement.set_options(**_SMALL)
                 began = time.monotonic()
+                asked(cursor.execute, "BEGIN READ ONLY")
                 asked(cursor.execute, statement)
                 # Not by fetch_record_batch, whose reader raises errors without their SQLSTATE.
-                batches = iter(cursor._results.reader)  # noqa: SLF001
-                yield _ahead(batches, thread, self._database, began)
+                reader = cursor._results.reader  # noqa: SLF001
+                _check(reader.schema, declared)
+                yield _ahead(iter(reader), thread, self._database, began)
+                asked(cursor.execute, "ROLLBACK")
             except BaseException:
                 with suppress(Exception):  # if the server is gone, it can't be told either
                     cursor.adbc_cancel()
@@ -121,13 +154,21 @@ class Bulk:
             cursor.close()
             connection.close()
 
-    def _quoted(self, query: Executable) -> str:
-        """Return the text of a query, its values quoted by psycopg2."""
+    def note(self, error: BulkUnfitError, *, for_good: bool = False) -> None:
+        """Say once that rows are read instead, now or from now on."""
+        self.is_off |= for_good
+        if str(error) not in self._said:
+            self._said.add(str(error))
+            _LOG.warning("%s is read row by row, which is slower: %s; Database(..., bulk=False)"
+                         " always does so", self._database, error)  # fmt: skip
+
+    def _quoted(self, query: Executable) -> tuple[str, Columns]:
+        """Return the text of a query, its values quoted by psycopg2, and its columns."""
         with translated_errors(self._database), self._database.engine.connect() as connection:
             self._database.has_answered = True
             result = connection.execute(query, execution_options={_QUOTE_ONLY: True})
             statement: str = result.context.quoted  # type: ignore[attr-defined]
-        return statement
+            return statement, _declared(result)
 
     def _connect(self) -> Any:
         import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
@@ -141,7 +182,14 @@ class Bulk:
             arguments["password"] = asked_password(database.password)
         connection = adbc.connect(make_dsn(**arguments), autocommit=True)
         with connection.cursor() as cursor:
-            cursor.execute("SET TimeZone = 'UTC'")  # which PGTZ may have told otherwise
+            # UTC, which PGTZ may have told otherwise.
+            cursor.execute(
+                "SELECT set_config('TimeZone', 'UTC', false), current_setting('server_encoding')"
+            )
+            encoding = cursor.fetchone()[1]
+        if encoding == "SQL_ASCII":
+            connection.close()
+            raise BulkUnfitError("its encoding is SQL_ASCII, so that any bytes may stand for text")
         return connection
 
     def close(self) -> None:
@@ -160,6 +208,36 @@ def _quote(
     quoted = cursor.mogrify(statement, parameters)
     context.quoted = quoted.decode(encodings[cursor.connection.encoding])  # type: ignore[attr-defined]
     return True
+
+
+def _declared(result: CursorResult[Any]) -> Columns:
+    """Return the name of each column of a statement, and the Python type that it declares."""
+    compiled: Any = result.context.compiled
+    return [(one.keyname, _kind_of(one.type)) for one in compiled._result_columns]  # noqa: SLF001
+
+
+def _kind_of(declared: TypeEngine[Any]) -> type | None:
+    try:
+        return declared.python_type
+    except NotImplementedError:
+        return None
+
+
+def _check(schema: pa.Schema, declared: Columns) -> None:
+    """Raise a `BulkUnfitError` if an answer is not of the declared columns and their types."""
+    if declared and schema.names != [name for name, _ in declared]:
+        raise BulkUnfitError(
+            f"the columns {', '.join(schema.names)} came, of another question, as through a pooler"
+            " that mixes connections"
+        )
+    for field, (name, kind) in zip(schema, declared, strict=bool(declared)):
+        known = (field.metadata or {}).get(b"POSTGRESQL:type", b"").decode()
+        if kind is str:
+            fits = str(field.type) in ("string", "large_string", "string_view", "null")
+        else:
+            fits = kind is None or kind not in _ALIKE or known in _ALIKE[kind]
+        if not fits:
+            raise BulkUnfitError(f"column {name} is of type {known or field.type}")
 
 
 def _ping(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
@@ -215,13 +293,16 @@ def _translated_errors(database: object, began: float, otherwise: str = LOST) ->
     except (adbc.Error, OSError, pa.ArrowException) as error:
         # Without a SQLSTATE the driver has met no server or lost it, unless it can't do a thing.
         has_no_server = isinstance(error, (adbc.OperationalError, OSError))
+        state = getattr(error, "sqlstate", None)
         ours = worded(
             _without_query(reason_of(error)),
-            getattr(error, "sqlstate", None),
+            state,
             database,
             otherwise=otherwise if has_no_server else "",
             began=began,
         )
+        if ours is None and (not state or not state.startswith(_OF_VALUES)):
+            raise BulkUnfitError(_without_query(reason_of(error))) from error
         raise ours or refused(_without_query(reason_of(error)), database) from error
 
 

@@ -138,6 +138,7 @@ def connect_arguments(url: URL, settings: DatabaseSettings, *, owned: bool) -> d
         "sslrootcert": settings.sslrootcert,
         "application_name": settings.application_name,
         "fallback_application_name": f"ecephys_dal/{__version__}",
+        "client_encoding": "UTF8",  # of a database of SQL_ASCII, texts come as they are stored
     }
     unsaid = {
         name: value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.exc import DataError, InternalError, NotSupportedError, ProgrammingError
 
+from ecephys_dal.database.bulk import BulkUnfitError
 from ecephys_dal.database.translation import refused
 from ecephys_dal.errors import ConnectionLostError, SchemaMismatchError
 
@@ -86,6 +87,11 @@ class Question:
     def _asked(self, call: Callable[[], T]) -> T:
         try:
             return call()  # the loop below would take longer than some answers
+        except BulkUnfitError as error:  # in the middle of an answer
+            if self._database is None or self._database.bulk is None:
+                raise
+            self._database.bulk.note(error, for_good=True)
+            return self._asked(call)
         except ConnectionLostError as error:
             lost = error
         if self._database is None:

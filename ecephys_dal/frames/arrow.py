@@ -53,10 +53,12 @@ def as_type(values: Any, declared: pa.DataType) -> pa.ChunkedArray:
         If a value can't be of that type.
     """
     values = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
-    if values.type == declared:
-        return values
     types = pa.types
     try:
+        if types.is_timestamp(declared):
+            _check_moments(values)
+        if values.type == declared:
+            return values
         if types.is_float32(values.type):  # a REAL, which means the shortest number that it is of
             values = values.cast(pa.string())
         if types.is_string(values.type) and types.is_integer(declared):  # a NUMERIC of PostgreSQL's
@@ -66,6 +68,12 @@ def as_type(values: Any, declared: pa.DataType) -> pa.ChunkedArray:
         return values.cast(declared, safe=not rounds)
     except NotImplementedError as error:
         raise TypeError(str(error)) from error
+
+
+def _check_moments(values: pa.ChunkedArray) -> None:
+    """Raise a `ValueError` if a moment is beyond what frames hold, as infinity is."""
+    seconds = "timestamp[s]" if pa.types.is_date(values.type) else values.type
+    values.cast(seconds).cast(pa.timestamp("ns", getattr(values.type, "tz", None)))
 
 
 def as_pandas(values: pa.ChunkedArray, dtype: Any) -> Any:

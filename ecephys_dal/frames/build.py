@@ -39,7 +39,7 @@ def build_frame(
     backends: list[DtypeBackend] = ["numpy", *[backend] * (len(columns) - 1)]
 
     made = [
-        [c.array(v, b) for c, v, b in zip(columns, piece, backends, strict=True)]
+        [c.array(v, b, piece[0]) for c, v, b in zip(columns, piece, backends, strict=True)]
         # At once, while the rows are in the processor's cache, and a batch can be let go.
         for piece in filter(None, pieces)
     ] or [[c.array((), b) for c, b in zip(columns, backends, strict=True)]]
@@ -90,7 +90,8 @@ def build_arrow(columns: Sequence[FrameColumn], pieces: Iterable[Piece]) -> pa.T
     names = [column.name for column in columns]
     made = [
         pa.table(
-            [column.arrow(values) for column, values in zip(columns, piece, strict=True)], names
+            [column.arrow(values, piece[0]) for column, values in zip(columns, piece, strict=True)],
+            names,
         )
         for piece in filter(None, pieces)
     ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from numbers import Number
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -14,9 +15,10 @@ from sqlalchemy import Cast, Label, TypeCoerce
 
 from ecephys_dal.errors import ConfigurationError, SchemaMismatchError
 from ecephys_dal.frames.arrow import as_pandas, as_type, is_arrow, need_arrow, pa
+from ecephys_dal.frames.pieces import last_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ecephys_dal.frames.pieces import Values
 
@@ -47,6 +49,16 @@ _DTYPES: dict[type, _Dtypes] = {
     dt.datetime: _MOMENT,
     object: _Dtypes("object", "object", "object", "object", "string"),
 }
+# What a driver may give for a kind: NumPy and pandas would take a text for True, or for a moment.
+_GIVEN: dict[type, tuple[type, ...]] = {
+    int: (Number,),
+    float: (Number,),
+    bool: (bool, np.bool_),
+    str: (str,),
+    dt.date: (dt.date,),
+    dt.datetime: (dt.date,),
+    object: (object,),
+}
 
 
 @cache
@@ -66,11 +78,14 @@ class FrameColumn:
         int, float, bool, str, date, datetime, or object for what is kept as it came.
     nullable : bool
         The values may be missing.
+    table : str, optional
+        Of the database, if the column is one of it.
     """
 
     name: str
     kind: type
     nullable: bool = True
+    table: str | None = None
 
     def dtype(self, backend: DtypeBackend = "numpy") -> Any:
         """Return the dtype of the column, which no row can change."""
@@ -91,7 +106,9 @@ class FrameColumn:
         """Return the type of the column in an Arrow table."""
         return pa.type_for_alias(_DTYPES[self.kind].arrow)
 
-    def array(self, values: Values, backend: DtypeBackend = "numpy") -> Any:
+    def array(
+        self, values: Values, backend: DtypeBackend = "numpy", ids: Values | None = None
+    ) -> Any:
         """Return the values as an array of the column's dtype.
 
         Parameters
@@ -100,6 +117,8 @@ class FrameColumn:
             What the driver returned, None or null where missing.
         backend : {"numpy", "numpy_nullable", "pyarrow"}
             Which family of dtypes.
+        ids : sequence or Arrow array, shape (n_records,), optional
+            Of the records, so that an error can name one.
 
         Returns
         -------
@@ -111,22 +130,31 @@ class FrameColumn:
             If a value can't be of the declared kind.
         """
         dtype = self.dtype(backend)
-        try:
-            if backend == "pyarrow" and self.kind is not object:
-                values = self.arrow(values)
-            if is_arrow(values):
-                return as_pandas(as_type(values, self.arrow_type()), dtype)
-            return _of_python(values, dtype)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise self._mismatch(dtype, error) from error
+        return self._converted(partial(self._as_pandas, dtype=dtype), values, dtype, ids)
 
-    def arrow(self, values: Values) -> pa.ChunkedArray:
+    def _as_pandas(self, values: Values, dtype: Any) -> Any:
+        if self.kind is not object and str(dtype).endswith("[pyarrow]"):
+            values = self._as_arrow(values)
+        if is_arrow(values):
+            return as_pandas(as_type(values, self.arrow_type()), dtype)
+        return _of_python(self._checked(values), dtype)
+
+    def _checked(self, values: Sequence[Any]) -> Sequence[Any]:
+        given = _GIVEN[self.kind]
+        for kind in set(map(type, values)) - {type(None)}:
+            if not issubclass(kind, given) or (kind is bool and Number in given):
+                raise TypeError(f"the database gives values of type {kind.__name__}")
+        return values
+
+    def arrow(self, values: Values, ids: Values | None = None) -> pa.ChunkedArray:
         """Return the values as an Arrow array of the column's type.
 
         Parameters
         ----------
         values : sequence or Arrow array, shape (n_records,)
             What the driver returned, None or null where missing.
+        ids : sequence or Arrow array, shape (n_records,), optional
+            Of the records, so that an error can name one.
 
         Returns
         -------
@@ -138,22 +166,46 @@ class FrameColumn:
         SchemaMismatchError
             If a value can't be of the declared kind.
         """
-        try:
-            if self.kind is object:
-                values = [None if value is None else json.dumps(value) for value in values]
-                return pa.chunked_array([pa.array(values, self.arrow_type())])
-            if not is_arrow(values):
-                values = pa.array(self.array(values, "numpy_nullable"))
-            return as_type(values, self.arrow_type())
-        except (TypeError, ValueError) as error:
-            raise self._mismatch(self.arrow_type(), error) from error
+        return self._converted(self._as_arrow, values, self.arrow_type(), ids)
 
-    def _mismatch(self, dtype: object, error: Exception) -> SchemaMismatchError:
-        return SchemaMismatchError(
-            f"column {self.name!r} is declared as {dtype}, which its values can't be: {error};"
-            " a NULL there is shown by the repository's frame(dtype_backend='numpy_nullable'), and"
-            " an expression that may be NULL is declared by ecephys_dal.repositories.nullable"
-        )
+    def _as_arrow(self, values: Values) -> pa.ChunkedArray:
+        if self.kind is object:
+            values = [None if value is None else json.dumps(value) for value in values]
+            return pa.chunked_array([pa.array(values, self.arrow_type())])
+        if not is_arrow(values):
+            values = pa.array(self._as_pandas(values, self.dtype("numpy_nullable")))
+        return as_type(values, self.arrow_type())
+
+    def _converted(
+        self, convert: Callable[[Values], Any], values: Values, dtype: object, ids: Values | None
+    ) -> Any:
+        try:
+            return convert(values)
+        except (TypeError, ValueError, OverflowError) as error:
+            where = "" if self.table is None else f" of {self.table}"
+            record = "" if ids is None else f" (record {_first_that_fails(convert, values, ids)})"
+            raise SchemaMismatchError(
+                f"column {self.name!r}{where} is declared as {dtype}, which its values can't be:"
+                f" {error}{record}; a NULL there is shown by the repository's"
+                " frame(dtype_backend='numpy_nullable'), an expression that may be NULL is declared"
+                " by ecephys_dal.repositories.nullable, and `ecephys-dal doctor` looks for more",
+                table=self.table,
+                column=self.name,
+            ) from error
+
+
+def _first_that_fails(convert: Callable[[Values], Any], values: Values, ids: Values) -> Any:
+    """Return the id of the first record whose value can't be converted."""
+    good, bad = 0, len(values)  # the first ones can be, these can't
+    while bad - good > 1:
+        half = (good + bad) // 2
+        try:
+            convert(values[good:half])
+        except (TypeError, ValueError, OverflowError):
+            bad = half
+        else:
+            good = half
+    return last_of(ids[good:bad])
 
 
 def _of_python(values: Sequence[Any], dtype: Any) -> Any:
@@ -217,9 +269,16 @@ def frame_columns(columns: tuple[Any, ...]) -> tuple[FrameColumn, ...]:
             column.key,
             _kind(column),
             _is_nullable(column),
+            _table_of(column),
         )
         for column in columns
     )
+
+
+def _table_of(column: Any) -> str | None:
+    inner = column.element if isinstance(column, Label) else column
+    name: str | None = getattr(getattr(inner, "table", None), "name", None)
+    return name
 
 
 def _kind(column: Any) -> type:

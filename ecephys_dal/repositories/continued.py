@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import tuple_
 
+from ecephys_dal.database import BulkUnfitError
 from ecephys_dal.errors import (
     ConnectionLostError,
     DatabaseUnavailableError,
@@ -73,6 +74,10 @@ class Continued:
             self._begin()
             if was_slow:
                 raise ConnectionLostError(str(error)) from error.__cause__
+            raise
+        except BulkUnfitError:
+            self._bulk = None
+            self._begin()
             raise
 
     def close(self) -> None:

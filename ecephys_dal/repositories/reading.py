@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sized
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy.exc import UnboundExecutionError
+from sqlalchemy.exc import OperationalError, UnboundExecutionError
 from sqlalchemy.orm import Session, scoped_session
 
 from ecephys_dal.bars import reading_bar
-from ecephys_dal.database import Bulk, Database, Question, coverage_of, shown, translated_errors
+from ecephys_dal.database import (
+    Bulk,
+    BulkUnfitError,
+    Database,
+    Question,
+    coverage_of,
+    shown,
+    translated_errors,
+)
+from ecephys_dal.errors import EcephysDalError, SchemaMismatchError
 from ecephys_dal.frames import piece_of_batch, piece_of_rows, resized
 
 if TYPE_CHECKING:
@@ -31,6 +40,7 @@ __all__ = ["Reader", "asked"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_UNDECODABLE = "Could not decode to UTF-8"  # Python's, which is the same in all languages
 _FEW = 500  # rows that fit into a processor's cache until they are converted
 
 
@@ -121,7 +131,8 @@ class Reader:
     @property
     def bulk(self) -> Bulk | None:
         """The route for large tables, where there is one."""
-        return self.db.bulk if isinstance(self.db, Database) else None
+        bulk = self.db.bulk if isinstance(self.db, Database) else None
+        return None if bulk is None or bulk.is_off else bulk
 
     def bar(self) -> AbstractContextManager[ReadingBar | None]:
         """Show how much has come, or nothing; inside an ORM session of the caller's nothing."""
@@ -148,12 +159,56 @@ class Reader:
         iterator of Piece
             The table's columns, some rows at a time.
         """
-        if bulk is not None:
-            with bulk.batches(table, steady=size is not None) as batches:
-                yield map(piece_of_batch, batches) if size is None else resized(batches, size)
-        else:
+        with ExitStack() as opened:
+            if bulk is not None:
+                try:
+                    batches = opened.enter_context(bulk.batches(table, steady=size is not None))
+                except BulkUnfitError as error:
+                    bulk.note(error)
+                else:
+                    yield map(piece_of_batch, batches) if size is None else resized(batches, size)
+                    return
+            connection = opened.enter_context(self.connection())
+            opened.enter_context(self.readable(table))
+            yield _rows(connection, table, size)
+
+    @contextmanager
+    def readable(self, query: Select[Any]) -> Iterator[None]:
+        """Raise a `SchemaMismatchError` if a driver can't read what a query gives."""
+        try:
+            yield
+        except EcephysDalError:
+            raise
+        except (ValueError, OverflowError, OperationalError) as error:
+            if isinstance(error, OperationalError) and _UNDECODABLE not in str(error.orig):
+                raise
+            table, column, record = self._unreadable(query)
+            named = f"column {column!r} of {table}" if column else "a value"
+            raise SchemaMismatchError(
+                f"{named} can't be read{record}: {getattr(error, 'orig', error)}; LIMS stores there"
+                " what is no text of its encoding, or no moment between the years 1 and 9999:"
+                " leave the record out by where=, and let it be mended; `ecephys-dal doctor` looks"
+                " for more",
+                table=table,
+                column=column,
+            ) from error
+
+    def _unreadable(self, query: Select[Any]) -> tuple[str | None, str | None, str]:
+        """Return the table, column and record of the first value that can't be read."""
+        key, *columns = query.selected_columns
+        plain = query.with_only_columns(key, maintain_column_froms=True).order_by(None)
+        for column in columns:
+            good = 0
             with self.connection() as connection:
-                yield _rows(connection, table, size)
+                ids = connection.execute(plain.order_by(key)).scalars().all()
+                values = plain.with_only_columns(column, maintain_column_froms=True).order_by(key)
+                try:
+                    for _ in connection.execute(values):
+                        good += 1
+                except (ValueError, OverflowError, OperationalError):
+                    table = getattr(getattr(column, "table", None), "name", None)
+                    return table, column.key, f" in record {ids[good]}"
+        return None, None, ""
 
 
 def _rows(connection: Connection, table: Select[Any], size: int | None) -> Iterator[Piece]:

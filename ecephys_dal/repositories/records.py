@@ -16,6 +16,7 @@ from ecephys_dal.repositories.statement import F, M, Statement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import Select
     from sqlalchemy.orm.interfaces import ORMOption
 
     from ecephys_dal.repositories.statement import Where
@@ -52,7 +53,11 @@ class Records(Statement[M, F]):
     def _found(self, spec: F | None, where: Where, options: Sequence[ORMOption]) -> list[M]:
         with self._reader.session() as db, can_ask_again(db, self.model):
             query = self.select(spec, where=where).options(*self.load, *options)
-            return list(db.scalars(query).unique())
+            with self._reader.readable(self._columns_read(query)):
+                return list(db.scalars(query).unique())
+
+    def _columns_read(self, query: Select[Any]) -> Select[Any]:
+        return query.with_only_columns(*self.model.__table__.columns, maintain_column_froms=True)
 
     @asked
     def get(self, record_id: int, *, where: Where = (), options: Sequence[ORMOption] = ()) -> M:
@@ -77,7 +82,8 @@ class Records(Statement[M, F]):
         wanted = self.model.id == checked_id("record_id", record_id)
         with self._reader.session() as db, can_ask_again(db, self.model):
             query = self.select(where=where).where(wanted).options(*self.load, *options)
-            record = db.scalars(query).unique().one_or_none()
+            with self._reader.readable(self._columns_read(query)):
+                record = db.scalars(query).unique().one_or_none()
         if record is None:
             self._reader.check_records(record_id)
             rules = ", ".join(name for name in self.rule_names() if name not in self.without_rules)

@@ -86,7 +86,9 @@ def test_numeric_columns_may_come_as_decimals() -> None:
 def test_null_where_none_was_declared_is_named_and_not_guessed(kind: type) -> None:
     with pytest.raises(SchemaMismatchError, match=r"'local_index'.*numpy_nullable"):
         FrameColumn("local_index", kind, nullable=False).array((kind(1), None))
-    shown = FrameColumn("local_index", kind, nullable=False).array((1, None), "numpy_nullable")
+    shown = FrameColumn("local_index", kind, nullable=False).array(
+        (kind(1), None), "numpy_nullable"
+    )
     assert pd.isna(shown[1])
 
 
