@@ -2,7 +2,7 @@
 
 from ecephys_dal.frames.arrow import need_arrow
 from ecephys_dal.frames.build import build_arrow, build_frame
-from ecephys_dal.frames.columns import DtypeBackend, FrameColumn, frame_columns
+from ecephys_dal.frames.columns import DtypeBackend, FrameColumn, frame_columns, table_of
 from ecephys_dal.frames.metric_keys import METRIC_KEYS
 from ecephys_dal.frames.metrics import metric_columns, unswapped
 from ecephys_dal.frames.pieces import Piece, last_of, piece_of_batch, piece_of_rows, resized
@@ -21,5 +21,6 @@ __all__ = [
     "piece_of_batch",
     "piece_of_rows",
     "resized",
+    "table_of",
     "unswapped",
 ]

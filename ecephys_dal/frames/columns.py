@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ecephys_dal.frames.pieces import Values
 
-__all__ = ["DtypeBackend", "FrameColumn", "frame_columns"]
+__all__ = ["DtypeBackend", "FrameColumn", "frame_columns", "table_of"]
 
 DtypeBackend = Literal["numpy", "numpy_nullable", "pyarrow"]
 
@@ -144,6 +144,8 @@ class FrameColumn:
         for kind in set(map(type, values)) - {type(None)}:
             if not issubclass(kind, given) or (kind is bool and Number in given):
                 raise TypeError(f"the database gives values of type {kind.__name__}")
+            if self.kind is int and kind is not int:
+                values = [None if value is None else _whole(value) for value in values]
         return values
 
     def arrow(self, values: Values, ids: Values | None = None) -> pa.ChunkedArray:
@@ -232,14 +234,14 @@ def _whole(value: Any) -> int:
     whole = int(value)
     if whole != value:
         raise ValueError(f"{value!r} is no whole number")
+    if not -(2**63) <= whole < 2**63:
+        raise OverflowError(f"{value!r} has more than 64 bits")
     return whole
 
 
 def _as_numpy(values: Sequence[Any], dtype: str) -> np.ndarray[Any, Any]:
     if dtype == "bool" and None in values:  # NumPy would take it for False
         raise TypeError("NULL is no boolean")
-    if dtype == "int64" and set(map(type, values)) - {int}:  # NumPy would cut off what is behind
-        values = [_whole(value) for value in values]
     array = np.empty(len(values), dtype=dtype)
     array[:] = values
     return array
@@ -269,13 +271,14 @@ def frame_columns(columns: tuple[Any, ...]) -> tuple[FrameColumn, ...]:
             column.key,
             _kind(column),
             _is_nullable(column),
-            _table_of(column),
+            table_of(column),
         )
         for column in columns
     )
 
 
-def _table_of(column: Any) -> str | None:
+def table_of(column: Any) -> str | None:
+    """Return the name of the database's table that a column of a SELECT is one of."""
     inner = column.element if isinstance(column, Label) else column
     name: str | None = getattr(getattr(inner, "table", None), "name", None)
     return name

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sized
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy.exc import OperationalError, UnboundExecutionError
+from sqlalchemy import String, func, select
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, SQLAlchemyError, UnboundExecutionError
 from sqlalchemy.orm import Session, scoped_session
 
 from ecephys_dal.bars import reading_bar
@@ -21,13 +22,13 @@ from ecephys_dal.database import (
     translated_errors,
 )
 from ecephys_dal.errors import EcephysDalError, SchemaMismatchError
-from ecephys_dal.frames import piece_of_batch, piece_of_rows, resized
+from ecephys_dal.frames import piece_of_batch, piece_of_rows, resized, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import URL, Connection, Dialect, Engine, Select
+    from sqlalchemy import URL, Connection, CursorResult, Dialect, Engine, Select
 
     from ecephys_dal.bars import ReadingBar
     from ecephys_dal.database import Covers
@@ -40,6 +41,10 @@ __all__ = ["Reader", "asked"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_JSON = (114, 3802)  # PostgreSQL's json and jsonb, which psycopg2 reads as Python's objects
+# What fetching raises, the last one of a number's column that holds none.
+_UNREADABLE = (TypeError, ValueError, ArithmeticError, DBAPIError, InvalidRequestError)
+_NO_TEXT = ("22021", "22P05")  # SQLSTATEs of bytes that are no text of an encoding
 _UNDECODABLE = "Could not decode to UTF-8"  # Python's, which is the same in all languages
 _FEW = 500  # rows that fit into a processor's cache until they are converted
 
@@ -169,8 +174,31 @@ class Reader:
                     yield map(piece_of_batch, batches) if size is None else resized(batches, size)
                     return
             connection = opened.enter_context(self.connection())
-            opened.enter_context(self.readable(table))
-            yield _rows(connection, table, size)
+            yield self._rows(connection, table, size)
+
+    def _rows(
+        self, connection: Connection, table: Select[Any], size: int | None
+    ) -> Iterator[Piece]:
+        # Through a cursor of the server's, if the table shall not be held as a whole; it ends with
+        # its transaction, which may be each statement's own.
+        autocommit = getattr(connection.connection.dbapi_connection, "autocommit", False)
+        options = {} if size is None or autocommit is True else {"yield_per": size}
+        with self.readable(table):
+            result = connection.execute(table, execution_options=options)
+            self._check_types(table, result)
+            yield from map(piece_of_rows, result.partitions(size or _FEW))
+
+    def _check_types(self, table: Select[Any], result: CursorResult[Any]) -> None:
+        for column, described in zip(
+            table.selected_columns, result.cursor.description, strict=True
+        ):
+            if isinstance(column.type, String) and described[1] in _JSON:
+                raise SchemaMismatchError(
+                    f"column {column.key!r} holds text, but is json in this LIMS, whose texts are"
+                    " quoted: convert it, as by a view",
+                    table=table_of(column),
+                    column=column.key,
+                )
 
     @contextmanager
     def readable(self, query: Select[Any]) -> Iterator[None]:
@@ -179,10 +207,12 @@ class Reader:
             yield
         except EcephysDalError:
             raise
-        except (ValueError, OverflowError, OperationalError) as error:
-            if isinstance(error, OperationalError) and _UNDECODABLE not in str(error.orig):
+        except _UNREADABLE as error:
+            if isinstance(error, DBAPIError) and not _is_undecodable(error.orig):
                 raise
-            table, column, record = self._unreadable(query)
+            table, column, record = None, None, ""
+            with suppress(SQLAlchemyError):  # the transaction of a caller's session has ended
+                table, column, record = self._unreadable(query)
             named = f"column {column!r} of {table}" if column else "a value"
             raise SchemaMismatchError(
                 f"{named} can't be read{record}: {getattr(error, 'orig', error)}; LIMS stores there"
@@ -195,29 +225,34 @@ class Reader:
 
     def _unreadable(self, query: Select[Any]) -> tuple[str | None, str | None, str]:
         """Return the table, column and record of the first value that can't be read."""
-        key, *columns = query.selected_columns
-        plain = query.with_only_columns(key, maintain_column_froms=True).order_by(None)
-        for column in columns:
-            good = 0
-            with self.connection() as connection:
-                ids = connection.execute(plain.order_by(key)).scalars().all()
-                values = plain.with_only_columns(column, maintain_column_froms=True).order_by(key)
-                try:
-                    for _ in connection.execute(values):
-                        good += 1
-                except (ValueError, OverflowError, OperationalError):
-                    table = getattr(getattr(column, "table", None), "name", None)
-                    return table, column.key, f" in record {ids[good]}"
+        table = query.order_by(None).subquery()
+        key, *columns = table.columns
+        for column, stored in zip(columns, list(query.selected_columns)[1:], strict=True):
+            values = select(column).order_by(key)
+            if self._fails(values):
+                good, bad = 0, self._fetched(select(func.count()).select_from(table))[0]
+                while bad - good > 1:
+                    half = (good + bad) // 2
+                    good, bad = (good, half) if self._fails(values.limit(half)) else (half, bad)
+                record = self._fetched(select(key).order_by(key).offset(good).limit(1))[0]
+                return table_of(stored), stored.key, f" in record {record}"
         return None, None, ""
 
+    def _fails(self, query: Select[Any]) -> bool:
+        try:
+            self._fetched(query)
+        except _UNREADABLE:
+            return True
+        return False
 
-def _rows(connection: Connection, table: Select[Any], size: int | None) -> Iterator[Piece]:
-    # Through a cursor of the server's, if the table shall not be held as a whole; it ends with its
-    # transaction, which may be each statement's own.
-    autocommit = getattr(connection.connection.dbapi_connection, "autocommit", False)
-    options = {} if size is None or autocommit is True else {"yield_per": size}
-    result = connection.execute(table, execution_options=options)
-    yield from map(piece_of_rows, result.partitions(size or _FEW))
+    def _fetched(self, query: Select[Any]) -> Sequence[Any]:
+        with self.connection() as connection:
+            return connection.execute(query).scalars().all()
+
+
+def _is_undecodable(error: BaseException | None) -> bool:
+    state = getattr(error, "pgcode", getattr(error, "sqlstate", None))
+    return state in _NO_TEXT or _UNDECODABLE in str(error)
 
 
 class _Reads(Protocol):

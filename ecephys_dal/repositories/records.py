@@ -16,7 +16,6 @@ from ecephys_dal.repositories.statement import F, M, Statement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Select
     from sqlalchemy.orm.interfaces import ORMOption
 
     from ecephys_dal.repositories.statement import Where
@@ -53,11 +52,8 @@ class Records(Statement[M, F]):
     def _found(self, spec: F | None, where: Where, options: Sequence[ORMOption]) -> list[M]:
         with self._reader.session() as db, can_ask_again(db, self.model):
             query = self.select(spec, where=where).options(*self.load, *options)
-            with self._reader.readable(self._columns_read(query)):
+            with self._reader.readable(query):
                 return list(db.scalars(query).unique())
-
-    def _columns_read(self, query: Select[Any]) -> Select[Any]:
-        return query.with_only_columns(*self.model.__table__.columns, maintain_column_froms=True)
 
     @asked
     def get(self, record_id: int, *, where: Where = (), options: Sequence[ORMOption] = ()) -> M:
@@ -82,7 +78,7 @@ class Records(Statement[M, F]):
         wanted = self.model.id == checked_id("record_id", record_id)
         with self._reader.session() as db, can_ask_again(db, self.model):
             query = self.select(where=where).where(wanted).options(*self.load, *options)
-            with self._reader.readable(self._columns_read(query)):
+            with self._reader.readable(query):
                 record = db.scalars(query).unique().one_or_none()
         if record is None:
             self._reader.check_records(record_id)

@@ -1,0 +1,110 @@
+"""What the bulk route can't read is read row by row: never another's data, and one warning."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+import pytest
+from sqlalchemy import text
+
+from ecephys_dal import ChannelRepository, Database, UnitFilter, UnitRepository
+from ecephys_dal.database import Bulk, BulkUnfitError
+from ecephys_dal.testing import SyntheticLims
+
+from ..conftest import opened
+
+
+@pytest.fixture
+def routes(
+    filled: Any,
+) -> Iterator[tuple[Database, UnitRepository, SyntheticLims]]:
+    """A database that has both routes, and its units row by row."""
+    url, synthetic = filled("postgresql")
+    with opened(url) as database, opened(url, by_rows=True) as by_rows:
+        yield database, UnitRepository(by_rows), synthetic
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.message for one in caplog.records if "row by row" in one.message]
+
+
+def test_the_answer_of_another_question_is_not_believed(
+    routes: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    database, by_rows, _ = routes
+    quoted = Bulk._quoted
+
+    def mixed(bulk: Bulk, query: Any) -> Any:
+        other, _ = quoted(bulk, ChannelRepository(database).select())
+        return other, quoted(bulk, query)[1]
+
+    monkeypatch.setattr(Bulk, "_quoted", mixed)
+    caplog.set_level(logging.WARNING)
+    units = UnitRepository(database)
+    for _ in range(2):
+        pd.testing.assert_frame_equal(units.frame(), by_rows.frame())
+    (said,) = warnings_of(caplog)
+    assert "of another question" in said
+    assert "bulk=False" in said
+
+
+def test_a_server_that_can_not_do_it_is_read_row_by_row(
+    routes: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    database, by_rows, _ = routes
+    quoted = Bulk._quoted
+    monkeypatch.setattr(  # which the server refuses by 0A000
+        Bulk, "_quoted", lambda bulk, query: ("LISTEN x; SELECT 1", quoted(bulk, query)[1])
+    )
+    caplog.set_level(logging.WARNING)
+    assert UnitRepository(database).arrow().equals(by_rows.arrow())
+    assert len(warnings_of(caplog)) == 1
+
+
+@pytest.mark.parametrize("output", ["frame", "arrow", "chunks"])
+def test_a_fault_in_the_middle_is_made_good(
+    routes: Any, output: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    database, by_rows, synthetic = routes
+    batches, asked = Bulk.batches, []
+
+    @contextmanager
+    def broken(bulk: Bulk, query: Any, **more: Any) -> Iterator[Any]:
+        asked.append(query)
+
+        def some() -> Iterator[Any]:
+            with batches(bulk, query, **more) as whole:
+                yield next(whole).slice(0, 7)
+                raise BulkUnfitError("a field of 3 bytes where 8 belong")
+
+        yield some()
+
+    monkeypatch.setattr(Bulk, "batches", broken)
+    caplog.set_level(logging.WARNING)
+    spec = UnitFilter(session_ids=synthetic.visible_session_ids[:2])
+
+    def table(units: UnitRepository) -> pd.DataFrame:
+        if output == "arrow":
+            return units.arrow(spec).to_pandas()
+        return units.frame(spec) if output == "frame" else pd.concat(units.chunks(spec, size=5))
+
+    units = UnitRepository(database)
+    for _ in range(2):
+        pd.testing.assert_frame_equal(table(units), table(by_rows))
+    assert len(asked) == 1  # the route is off from then on
+    assert len(warnings_of(caplog)) == 1
+
+
+def test_each_question_is_a_transaction_that_only_reads(routes: Any) -> None:
+    database, _, _ = routes
+    query = text(
+        "SELECT current_setting('transaction_read_only') AS a, now() = statement_timestamp()"
+    )
+    with database.bulk.batches(query) as batches:
+        (batch,) = batches
+    assert batch.to_pydict()["a"] == ["on"]
+    assert database.bulk.pool.checkedout() == 0

@@ -1,0 +1,282 @@
+"""A column of a type that was not expected: the right answer, or an error that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, make_url, text
+
+from ecephys_dal import (
+    Database,
+    ProbeRepository,
+    SchemaMismatchError,
+    SessionRepository,
+    UnitRepository,
+)
+from ecephys_dal.models import EcephysProbe, EcephysSession, EcephysUnit
+from ecephys_dal.testing import create_synthetic_lims
+
+from ..conftest import FreshUrl, opened
+
+
+class LargeSessions(SessionRepository):
+    """Sessions, by the bulk route too."""
+
+    is_large = True
+
+
+class LargeProbes(ProbeRepository):
+    """Probes, by the bulk route too."""
+
+    is_large = True
+
+
+class Stored(NamedTuple):
+    """A column, and what becomes of it."""
+
+    repository: type[Any]
+    shown: str  # the column of the frame
+    column: Any
+
+    @property
+    def table(self) -> str:
+        name: str = self.column.class_.__tablename__
+        return name
+
+
+COLUMNS = {
+    "text": Stored(UnitRepository, "quality", EcephysUnit.quality),
+    "float": Stored(UnitRepository, "snr", EcephysUnit.snr),
+    "bool": Stored(LargeProbes, "has_lfp_data", EcephysProbe.use_lfp_data),
+    "int": Stored(LargeProbes, "air_channel_index", EcephysProbe.air_channel_index),
+    "moment": Stored(LargeSessions, "published_at", EcephysSession.published_at),
+}
+# Types of PostgreSQL's, with values as it reads them.
+TYPES = {
+    "text": ["x", "", " x ", "ü", "1", "1.5", "true", "2019-10-03", "{}", '"x"', "\x01", "é" * 300],
+    "varchar(300)": ["x", "1", "ü"],
+    "char(5)": ["x", "1"],
+    "name": ["x"],
+    "mood": ["sad"],
+    "uuid": ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"],
+    "text[]": ["{a,b}", "{}", "{NULL}"],
+    "int[]": ["{1,2}"],
+    "json": ['"x"', "{}", "1", "[1]"],
+    "jsonb": ['"x"', "{}", "1", "true"],
+    "bytea": ["x", "\\x00ff"],
+    "inet": ["1.2.3.0/24"],
+    "numeric": ["1", "1.5", "NaN", "1e40", "-0"],
+    "numeric(20,3)": ["1.250"],
+    "smallint": ["1", "-1"],
+    "integer": ["1", "0"],
+    "bigint": ["1", "9223372036854775807"],
+    "oid": ["1", "4294967295"],
+    "real": ["0.1", "1", "NaN", "Infinity"],
+    "double precision": ["0.1", "1", "NaN", "-Infinity", "1e300"],
+    "money": ["1"],
+    "boolean": ["t", "f"],
+    "date": ["2019-10-03", "infinity", "-infinity", "12019-01-01", "0044-03-15 BC", "1500-01-01"],
+    "timestamp": ["2019-10-03 01:02:03.000004", "infinity", "-infinity", "12019-01-01",
+                  "0044-03-15 BC", "1500-01-01", "2262-04-12"],
+    "timestamptz": ["2019-10-03 01:02:03+02", "infinity", "12019-01-01 00:00+00"],
+    "time": ["10:00"],
+    "interval": ["1 day", "1 month"],
+    "bit(3)": ["101"],
+    '"char"': ["x"],
+    "short": ["x"],
+    "point": ["(1,2)"],
+    "int4range": ["[1,2)"],
+    "tsvector": ["a b"],
+}  # fmt: skip
+
+
+class Lims:
+    """A LIMS on PostgreSQL of which a column has another type for a while."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = create_engine(url)
+        self.routes = [opened(url), opened(url, by_rows=True)]
+        with self.engine.begin() as connection:
+            connection.execute(text("CREATE TYPE mood AS ENUM ('sad')"))
+            connection.execute(text("CREATE DOMAIN short AS text CHECK (length(value) < 9)"))
+
+    @contextmanager
+    def holding(self, stored: Stored, kind: str, value: str) -> Iterator[tuple[int, str]]:
+        """Store this value in one record that is shown, and NULL in all others."""
+        table, name = stored.table, stored.column.expression.name
+        record = int(stored.repository(self.routes[1]).ids()[1])
+        with self.engine.begin() as connection:
+            connection.execute(text(f'ALTER TABLE {table} RENAME "{name}" TO kept'))
+            connection.execute(text(f'ALTER TABLE {table} ADD "{name}" {kind}'))
+            said = connection.execute(
+                text(f'UPDATE {table} SET "{name}" = CAST(CAST(:value AS text) AS {kind})'
+                     f' WHERE id = :id RETURNING CAST("{name}" AS text)'),
+                {"value": value, "id": record},
+            ).scalar_one()  # fmt: skip
+        try:
+            yield record, said
+        finally:
+            with self.engine.begin() as connection:
+                connection.execute(text(f'ALTER TABLE {table} DROP "{name}"'))
+                connection.execute(text(f'ALTER TABLE {table} RENAME kept TO "{name}"'))
+
+
+@pytest.fixture(scope="module")
+def lims(fresh_url: FreshUrl) -> Iterator[Lims]:
+    url = fresh_url("postgresql")
+    create_synthetic_lims(
+        url, sessions=2, probes=(1, 1), channels_per_probe=4, units_per_session=3, progress=False
+    )
+    made = Lims(url)
+    yield made
+    for database in made.routes:
+        database.close()
+    made.engine.dispose()
+
+
+OUTPUTS: dict[str, Callable[[Any], Any]] = {
+    "frame": lambda table: table.frame(),
+    "frame of numpy_nullable": lambda table: table.frame(dtype_backend="numpy_nullable"),
+    "frame of pyarrow": lambda table: table.frame(dtype_backend="pyarrow"),
+    "arrow": lambda table: table.arrow().to_pandas().set_index("id"),
+    "chunks": lambda table: pd.concat(table.chunks(size=2)),
+}
+
+
+def answer(output: Callable[[Any], pd.DataFrame], table: Any, stored: Stored) -> Any:
+    """Return the column, or the error; any other error is raised."""
+    try:
+        return output(table)[stored.shown]
+    except SchemaMismatchError as error:
+        return error
+
+
+def is_right(shown: Any, said: str, what: str) -> bool:
+    """Tell whether a value is what PostgreSQL writes."""
+    if what == "text":
+        return bool(shown.rstrip() == said.rstrip())
+    if what == "moment":
+        moment = pd.Timestamp(said)
+        return bool(pd.Timestamp(shown) == (moment.tz_convert(None) if moment.tz else moment))
+    if what == "bool":
+        return bool(shown is (said == "true") or shown == (said == "true"))
+    return repr(float(shown)) == repr(float(said))
+
+
+def check(lims: Lims, what: str, kind: str, value: str) -> None:
+    stored = COLUMNS[what]
+    with lims.holding(stored, kind, value) as (record, said):
+        for output in OUTPUTS.values():
+            one, other = (
+                answer(output, stored.repository(database), stored) for database in lims.routes
+            )
+            if isinstance(other, SchemaMismatchError):
+                assert isinstance(one, SchemaMismatchError), (one, other)
+                for error in (one, other):
+                    assert error.table == stored.table
+                    assert error.column in (stored.shown, stored.column.expression.name)
+                continue
+            pd.testing.assert_series_equal(one, other)
+            assert is_right(one[record], said, what), (one[record], said)
+            assert one.drop(record).isna().all()
+        for database in lims.routes:
+            with suppress(SchemaMismatchError):
+                assert len(stored.repository(database).entities())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", COLUMNS)
+@pytest.mark.parametrize("kind", TYPES)
+def test_both_routes_give_what_is_stored_or_name_the_column(
+    kind: str, what: str, lims: Lims
+) -> None:
+    check(lims, what, kind, TYPES[kind][0])
+
+
+@given(
+    what=st.sampled_from(sorted(COLUMNS)),
+    stored=st.sampled_from([(kind, value) for kind, all_ in TYPES.items() for value in all_]),
+)
+def test_any_value_of_any_type_does_so(lims: Lims, what: str, stored: tuple[str, str]) -> None:
+    check(lims, what, *stored)
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "value"),
+    [
+        ("moment", "timestamp", "12019-01-01"),
+        ("moment", "date", "infinity"),
+        ("int", "real", "1.5"),
+    ],
+)
+def test_the_record_is_named(what: str, kind: str, value: str, lims: Lims) -> None:
+    stored = COLUMNS[what]
+    with lims.holding(stored, kind, value) as (record, _):
+        for database in lims.routes:
+            with pytest.raises(SchemaMismatchError, match=rf"record {record}\b"):
+                stored.repository(database).frame()
+
+
+@pytest.fixture
+def ascii_url(postgres_url: str) -> Iterator[str]:
+    """A database whose texts are any bytes."""
+    name = "ecephys_dal_test_ascii"
+    server = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
+        connection.execute(
+            text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+        )
+    yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+@pytest.mark.parametrize("by_rows", [False, True])
+def test_bytes_of_another_encoding_are_named(ascii_url: str, by_rows: bool) -> None:
+    create_synthetic_lims(
+        ascii_url, sessions=2, probes=(1, 1), channels_per_probe=4, units_per_session=3,
+        progress=False,
+    )  # fmt: skip
+    with opened(ascii_url, by_rows=by_rows) as database:
+        units = UnitRepository(database)
+        first, second = units.ids()[:2]
+        engine = create_engine(ascii_url)
+        change = text("UPDATE ecephys_units SET quality = convert_from(:value, 'SQL_ASCII')"
+                      " WHERE id = :id")  # fmt: skip
+        with engine.begin() as connection:
+            connection.execute(change, {"value": "gut ü".encode(), "id": int(first)})
+        assert units.frame()["quality"][first] == "gut ü"
+        assert units.arrow().to_pandas()["quality"][0] == "gut ü"
+        with engine.begin() as connection:
+            connection.execute(change, {"value": "gut ü".encode("latin-1"), "id": int(second)})
+        engine.dispose()
+        for output in (*OUTPUTS.values(), UnitRepository.entities):
+            with pytest.raises(SchemaMismatchError, match=f"quality.*record {second}") as caught:
+                output(units)
+            assert (caught.value.table, caught.value.column) == ("ecephys_units", "quality")
+
+
+def test_bytes_that_are_no_text_are_named_in_sqlite(fresh_url: FreshUrl) -> None:
+    url = fresh_url("sqlite")
+    create_synthetic_lims(
+        url, sessions=2, probes=(1, 1), channels_per_probe=4, units_per_session=3, progress=False
+    )
+    with Database(url, owned=True) as owner, owner.connection() as connection:
+        record = UnitRepository(owner).ids()[1]
+        connection.execute(
+            text("UPDATE ecephys_units SET quality = CAST(x'67fc' AS TEXT) WHERE id = :id"),
+            {"id": int(record)},
+        )
+    with Database(url) as database:
+        for output in (*OUTPUTS.values(), UnitRepository.entities):
+            with pytest.raises(SchemaMismatchError, match=f"quality.*record {record}") as caught:
+                output(UnitRepository(database))
+            assert (caught.value.table, caught.value.column) == ("ecephys_units", "quality")
