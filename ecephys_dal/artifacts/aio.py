@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +22,7 @@ from ecephys_dal.artifacts.stream import ArtifactStream
 from ecephys_dal.artifacts.writing import write_bytes
 from ecephys_dal.errors import ArtifactError, ArtifactTransferError
 from ecephys_dal.paths import absolute_path
+from ecephys_dal.threads import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -169,7 +169,7 @@ class AsyncArtifactClient:
 
     def __init__(self, settings: ArtifactSettings | None = None) -> None:
         self.blocking = ArtifactClient(settings)
-        self._pools: dict[str, ThreadPoolExecutor] = {}
+        self._pools: dict[str, ThreadPool] = {}
         self._running: set[Interruption] = set()
         self._pid = os.getpid()
 
@@ -290,12 +290,12 @@ class AsyncArtifactClient:
         """
         return await asyncio.wrap_future(self._threads("queries").submit(query))
 
-    def _threads(self, purpose: str) -> ThreadPoolExecutor:
+    def _threads(self, purpose: str) -> ThreadPool:
         if self._pid != os.getpid():
             self._pools, self._pid = {}, os.getpid()
         if purpose not in self._pools:
             name = f"ecephys_dal-async-{purpose}"
-            self._pools[purpose] = ThreadPoolExecutor(self.settings.max_parallel, name)
+            self._pools[purpose] = ThreadPool(self.settings.max_parallel, name)
         return self._pools[purpose]
 
     def close(self) -> None:
@@ -317,7 +317,11 @@ class AsyncArtifactClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.to_thread(self.close)
+        thread = ThreadPool(1, "ecephys_dal-async-closing")
+        try:
+            await asyncio.wrap_future(thread.submit(self.close))
+        finally:
+            thread.shutdown(wait=False)
 
     def __reduce__(self) -> tuple[type[Self], tuple[ArtifactSettings]]:
         return type(self), (self.settings,)
