@@ -97,6 +97,8 @@ def dask_frame(
     repository.select(spec, where=where)  # raises if the question can't be asked
     check_count("max_connections", max_connections)
     part = _Part(
+        # Dask takes tables of one name for the same; the records may have changed.
+        name=f"{type(repository).__name__}-{uuid4().hex}",
         repository=type(repository),
         where=_pickled(and_(true(), *clauses_of(where)), repository, database),
         # Asked before the database is pickled, which then knows that it has answered.
@@ -122,8 +124,7 @@ def _from_map(part: _Part, ranges: Sequence[Any]) -> dd.DataFrame:
             ranges,
             meta=part.meta,
             divisions=(_LEAST, *(first for first, _ in ranges[1:]), _MOST),
-            # Dask takes tasks of one name for the same; the records may have changed.
-            label=f"{part.repository.__name__}-{uuid4().hex}",
+            label=part.name,
         )
     return frame
 
@@ -243,6 +244,7 @@ def _of_cluster(worker: str, database: str, most: int) -> Semaphore:  # noqa: AR
 class _Part:
     """Reads a part of a table, in whatever process."""
 
+    name: str
     repository: type[Repository[Any, Any]]
     database: bytes
     where: bytes
@@ -250,6 +252,10 @@ class _Part:
     meta: pd.DataFrame
     dtype_backend: DtypeBackend
     connections: _Connections
+
+    def __dask_tokenize__(self) -> str:
+        # Dask can't make one of a class that stands in no file, as in a notebook.
+        return self.name
 
     def __call__(self, id_range: tuple[int | None, int | None]) -> pd.DataFrame:
         """Read the records of a range of ids."""
