@@ -1,5 +1,7 @@
 """Typed, read-only access to the Allen Institute's Neuropixels records in LIMS."""
 
+import concurrent.futures.thread as _thread  # noqa: F401 - which no last thread can import
+
 import lazy_loader
 
 from ecephys_dal.version import __version__ as __version__

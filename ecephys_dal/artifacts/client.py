@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,6 +24,7 @@ from ecephys_dal.artifacts.transfer import Transfer
 from ecephys_dal.artifacts.writing import write_bytes
 from ecephys_dal.errors import ArtifactNotFoundError, ConfigurationError
 from ecephys_dal.paths import absolute_path
+from ecephys_dal.threads import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -183,7 +183,7 @@ class ArtifactClient:
         if isinstance(artifacts, str):
             raise ConfigurationError(f"artifacts={artifacts!r} is one file; give a list of it")
         unreachable = Event()
-        with ThreadPoolExecutor(self.settings.max_parallel) as pool:
+        with ThreadPool(self.settings.max_parallel) as pool:
             one = partial(self._is_reachable, unreachable=unreachable)
             return list(pool.map(one, map(Artifact.of, artifacts)))
 

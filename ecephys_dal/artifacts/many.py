@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from ecephys_dal.artifacts.progress import bar_of_all
 from ecephys_dal.artifacts.report import DownloadReport
 from ecephys_dal.errors import ArtifactError, ConfigurationError
 from ecephys_dal.paths import absolute_path
+from ecephys_dal.threads import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +45,7 @@ def download_all(
             finally:
                 bar.update()
 
-        pool = ThreadPoolExecutor(client.settings.max_parallel, "ecephys_dal-download")
+        pool = ThreadPool(client.settings.max_parallel, "ecephys_dal-download")
         try:
             futures = [pool.submit(fetch, artifact, target) for artifact, target in targets]
             return [future.result() for future in futures]

@@ -10,7 +10,7 @@ import datetime as dt
 import logging
 import re
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
@@ -25,6 +25,7 @@ from ecephys_dal.database.engine import connect_arguments
 from ecephys_dal.database.forks import parted_by_a_fork
 from ecephys_dal.database.meanings import LOST, UNREACHABLE
 from ecephys_dal.database.translation import reason_of, refused, translated_errors, worded
+from ecephys_dal.threads import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -130,7 +131,7 @@ class Bulk:
         statement, declared = self._quoted(query)
         # All that waits for the server is done by a thread, so that the next batch comes while the
         # last one is worked on, and Ctrl-C is heard meanwhile.
-        with ThreadPoolExecutor(1, "ecephys_dal") as thread:
+        with ThreadPool(1, "ecephys_dal") as thread:
             asked = partial(_asked, thread, self._database)
             connection = asked(self.pool.connect, otherwise=UNREACHABLE)
             try:
@@ -257,7 +258,7 @@ def _ping(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
 
 
 def _asked(
-    thread: ThreadPoolExecutor, database: object, call: Any, *arguments: Any, otherwise: str = LOST
+    thread: ThreadPool, database: object, call: Any, *arguments: Any, otherwise: str = LOST
 ) -> Any:
     with translated_errors(database), _translated_errors(database, time.monotonic(), otherwise):
         return _awaited(thread.submit(call, *arguments))
@@ -270,7 +271,7 @@ def _awaited(future: Future[Any]) -> Any:
 
 
 def _ahead(
-    batches: Iterator[Any], thread: ThreadPoolExecutor, database: object, began: float
+    batches: Iterator[Any], thread: ThreadPool, database: object, began: float
 ) -> Iterator[pa.RecordBatch]:
     """Yield the batches, and fetch the next one meanwhile."""
     coming = thread.submit(next, batches, None)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+import asyncio
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ecephys_dal import repositories
+from ecephys_dal.database import is_in_memory
 from ecephys_dal.errors import ConfigurationError, InvalidFilterError, suggestion
 from ecephys_dal.filters import FileFilter, checked_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pandas import DataFrame
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from ecephys_dal.models import Stimulus, WellKnownFile
 
 __all__ = ["FileMethods", "NoClient", "located"]
+
+T = TypeVar("T")
 
 
 class NoClient:
@@ -38,10 +42,34 @@ class NoClient:
 
 
 class FileMethods:
-    """List well-known files, find those of a type, and fetch any of them."""
+    """List well-known files, find those of a type, and fetch any of them.
+
+    Where the client is asynchronous and an event loop runs, `list_files` and `locate` are to be
+    awaited: a thread asks the database meanwhile. Elsewhere they answer at once.
+    """
 
     postgres_engine: Database
     app_engine: Any
+
+    def _stream(self, find: Callable[[], Artifact]) -> Iterable[bytes]:
+        """Fetch what a query finds; an asynchronous client asks when the stream is read."""
+        stream: Iterable[bytes] = self.app_engine.stream(find if self._asks_in_threads else find())
+        return stream
+
+    def _answer(self, query: Callable[[], T]) -> T:
+        """Return what a query gives, to be awaited where an event loop would wait for it."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return query()
+        answer: T = self.app_engine.await_query(query) if self._asks_in_threads else query()
+        return answer
+
+    @property
+    def _asks_in_threads(self) -> bool:
+        # Another thread would have another database in memory, for which nobody waits either.
+        is_asynchronous = hasattr(self.app_engine, "await_query")
+        return is_asynchronous and not is_in_memory(self.postgres_engine.url)
 
     def list_files(  # noqa: PLR0913 - one record or many, of each kind
         self,
@@ -92,6 +120,8 @@ class FileMethods:
             - reachable : boolean. It is visible on a mounted file system, or the web application
               answers for it; NA if that was not checked, or no client was given.
 
+            To be awaited where the client is asynchronous and an event loop runs.
+
         Raises
         ------
         InvalidFilterError
@@ -109,10 +139,14 @@ class FileMethods:
             run_ids=_one_or_many("run_id", run_id, run_ids),
             types=types,
         )
-        files = repositories.FileRepository(self.postgres_engine).frame(spec)
         ask = getattr(self.app_engine, "reachable", None) if check else None
-        answers: Sequence[bool | None] = ask(_listed(files)) if ask else [None] * len(files)
-        return _with_reachable(files, answers)
+
+        def listed() -> DataFrame:
+            files = repositories.FileRepository(self.postgres_engine).frame(spec)
+            answers: Sequence[bool | None] = ask(_listed(files)) if ask else [None] * len(files)
+            return _with_reachable(files, answers)
+
+        return self._answer(listed)
 
     def locate(
         self,
@@ -138,7 +172,8 @@ class FileMethods:
         -------
         list of Artifact, length n_files
             Ascending by id. Each is a route, for ``stream``, ``download`` and ``download_many``
-            of an `ArtifactClient`.
+            of an `ArtifactClient`. To be awaited where the client is asynchronous and an event loop
+            runs.
 
         Raises
         ------
@@ -155,10 +190,14 @@ class FileMethods:
         )
         repository = repositories.FileRepository(self.postgres_engine)
         where = repositories.ON_NO_OLDER_RUN if current else ()
-        found = repository.entities(spec, where=where, options=repository.to_locate)
-        if not found:
-            _check_type(type, repository.types())
-        return [located(record) for record in found]
+
+        def found() -> list[Artifact]:
+            records = repository.entities(spec, where=where, options=repository.to_locate)
+            if not records:
+                _check_type(type, repository.types())
+            return [located(record) for record in records]
+
+        return self._answer(found)
 
     def get_file(self, file_id: int) -> Iterable[bytes]:
         """Return any well-known file, as a stream of its bytes.
@@ -176,15 +215,13 @@ class FileMethods:
         Raises
         ------
         RecordNotFoundError
-            If there is no such record.
+            If there is no such record; of an asynchronous client, when the stream is read.
         """
         files, wanted = (
             repositories.FileRepository(self.postgres_engine),
             checked_id("file_id", file_id),
         )
-        record = files.get(wanted, options=files.to_locate)
-        stream: Iterable[bytes] = self.app_engine.stream(located(record))
-        return stream
+        return self._stream(lambda: located(files.get(wanted, options=files.to_locate)))
 
 
 def located(record: WellKnownFile | Stimulus) -> Artifact:

@@ -27,9 +27,10 @@ class EcephysProjectApi(ABC):
     `DatabaseUnavailableError`, and one without a needed column `SchemaMismatchError`.
 
     Files come as an iterable of bytes, which ``app_engine.write_bytes(path, ...)`` puts on disk;
-    one from an asynchronous implementation is also for ``async for``, and can be called with an
-    asynchronous callback. `NotExactlyOneError` is raised where there is no such file in force, or
-    several, which it lists; an `ArtifactError` where the file can't be fetched.
+    one from an asynchronous implementation is also for ``async for`` and ``await``, and can be
+    called with an asynchronous callback; it looks the file up when it is read, and not before.
+    `NotExactlyOneError` is raised where there is no such file in force, or several, which it lists;
+    an `ArtifactError` where the file can't be fetched.
     """
 
     @abstractmethod

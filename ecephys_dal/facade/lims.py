@@ -108,7 +108,7 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
             Settings of the web application, as in `ArtifactSettings`; scheme ``http`` and host
             ``lims2`` unless told.
         asynchronous : bool
-            Fetch files without blocking the event loop.
+            Fetch files, and look them up, without blocking the event loop.
         without_rules : collection of str
             Names of visibility rules that shall hide nothing, as `ecephys_dal.rules` lists them.
         progress : bool, optional
@@ -276,12 +276,12 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
     @override
     def get_session_data(self, session_id: int) -> Iterable[bytes]:
         spec = SessionFileFilter(session_ids=[checked_id("session_id", session_id)])
-        return self._stream(repositories.SessionNwbRepository, spec)
+        return self._one_file(repositories.SessionNwbRepository, spec)
 
     @override
     def get_probe_lfp_data(self, probe_id: int) -> Iterable[bytes]:
         spec = ProbeFileFilter(probe_ids=[checked_id("probe_id", probe_id)])
-        return self._stream(repositories.ProbeLfpRepository, spec)
+        return self._one_file(repositories.ProbeLfpRepository, spec)
 
     @override
     def get_natural_movie_template(self, number: int) -> Iterable[bytes]:
@@ -293,14 +293,12 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
 
     def _get_template(self, name: str) -> Iterable[bytes]:
         spec = TemplateFilter(names=[name], namespaces=[self.STIMULUS_TEMPLATE_NAMESPACE])
-        return self._stream(repositories.TemplateRepository, spec)
+        return self._one_file(repositories.TemplateRepository, spec)
 
-    def _stream(self, repository: type[Repository[Any, F]], spec: F) -> Iterable[bytes]:
+    def _one_file(self, repository: type[Repository[Any, F]], spec: F) -> Iterable[bytes]:
         """Fetch the file of the one record that there must be."""
         asking = self._asking(repository)
-        record = asking.one(spec, options=asking.to_locate)
-        stream: Iterable[bytes] = self.app_engine.stream(located(record))
-        return stream
+        return self._stream(lambda: located(asking.one(spec, options=asking.to_locate)))
 
 
 def _told(progress: bool | None) -> dict[str, bool]:

@@ -10,7 +10,6 @@ of them. Other bundles are left to Python.
 from __future__ import annotations
 
 import json
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,11 @@ import numpy as np
 
 from ecephys_dal.frames.arrow import is_arrow, pa, pc
 from ecephys_dal.frames.metric_keys import is_boolean
+from ecephys_dal.threads import ThreadPool
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from typing_extensions import Self
 
     from ecephys_dal.frames.pieces import Values
@@ -64,7 +66,7 @@ class PlainBundles:
 
     def __init__(self) -> None:
         self._tables: list[Future[pa.Table]] = []
-        self._threads = ThreadPoolExecutor(2, "ecephys_dal")  # which begin when there is work
+        self._threads = ThreadPool(2, "ecephys_dal")  # which begin when there is work
         self._duckdb: Any = None
         self._are_plain = True
 

@@ -8,12 +8,15 @@ import reprlib
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
-from threading import BoundedSemaphore
+from io import BytesIO
+from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from sqlalchemy import and_, event, false, true
 from sqlalchemy.ext import serializer
+from sqlalchemy.orm import QueryableAttribute
+from sqlalchemy.orm.util import AliasedClass
 
 from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError, InvalidFilterError, SchemaMismatchError
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from ecephys_dal.filters import Filter
     from ecephys_dal.frames import DtypeBackend
+    from ecephys_dal.models import Base
     from ecephys_dal.repositories.base import Repository
     from ecephys_dal.repositories.statement import Where
 
@@ -37,6 +41,8 @@ __all__ = ["dask_frame"]
 
 # Any id lies between. Dask counts with divisions as floats, which hold no larger int64.
 _LEAST, _MOST = -(2**63), 2**63 - 1024
+_CLASSES: dict[bytes, type[Repository[Any, Any]]] = {}  # that were sent, or came here
+_LOADING = Lock()
 _TURN = 2  # seconds; a cluster gives leases also to the dead, if they were waiting without an end
 
 
@@ -97,6 +103,8 @@ def dask_frame(
     repository.select(spec, where=where)  # raises if the question can't be asked
     check_count("max_connections", max_connections)
     part = _Part(
+        # Dask takes tables of one name for the same; the records may have changed.
+        name=f"{type(repository).__name__}-{uuid4().hex}",
         repository=type(repository),
         where=_pickled(and_(true(), *clauses_of(where)), repository, database),
         # Asked before the database is pickled, which then knows that it has answered.
@@ -122,8 +130,7 @@ def _from_map(part: _Part, ranges: Sequence[Any]) -> dd.DataFrame:
             ranges,
             meta=part.meta,
             divisions=(_LEAST, *(first for first, _ in ranges[1:]), _MOST),
-            # Dask takes tasks of one name for the same; the records may have changed.
-            label=f"{part.repository.__name__}-{uuid4().hex}",
+            label=part.name,
         )
     return frame
 
@@ -166,7 +173,7 @@ def _pickled(
         # First of all, for SQLAlchemy can't pickle some types that it has not compiled yet.
         meant = str(repository.select(where=where).compile(dialect=dialect))
         pickled: bytes = serializer.dumps(where)  # type: ignore[no-untyped-call]
-        loaded = _loaded(pickled, type(repository))
+        loaded = _loaded(pickled, repository.model)
         understood = str(repository.select(where=loaded).compile(dialect=dialect))
     except Exception as error:
         raise _unsendable(where) from error
@@ -175,8 +182,8 @@ def _pickled(
     return pickled
 
 
-def _loaded(pickled: bytes, repository: type[Repository[Any, Any]]) -> Any:
-    return serializer.loads(pickled, repository.model.metadata)  # type: ignore[no-untyped-call]
+def _loaded(pickled: bytes, model: type[Base]) -> Any:
+    return serializer.loads(pickled, model.metadata)  # type: ignore[no-untyped-call]
 
 
 def _unsendable(where: object) -> InvalidFilterError:
@@ -184,6 +191,49 @@ def _unsendable(where: object) -> InvalidFilterError:
         f"where={reprlib.repr(str(where))} can't be sent to other processes; give comparisons of"
         " the models' columns, and ids by the filter"
     )
+
+
+def _sendable(repository: type[Repository[Any, Any]]) -> bytes:
+    """Return a class as bytes; one that no module has goes along with all that stands in it."""
+    import cloudpickle  # type: ignore[import-untyped]  # noqa: PLC0415 - Dask's
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        def persistent_id(self, value: Any) -> Any:
+            return serializer.Serializer.persistent_id(self, value)  # type: ignore[no-untyped-call]
+
+        def reducer_override(self, value: Any) -> Any:
+            if isinstance(value, QueryableAttribute):
+                return getattr, (value.parent.entity, value.key)
+            if isinstance(value, AliasedClass):  # without the attributes that it keeps
+                state = {name: value.__dict__[name] for name in ("_aliased_insp", "__name__")}
+                return object.__new__, (AliasedClass,), state
+            return super().reducer_override(value)
+
+    model, file = repository.model, BytesIO()
+    if model.__module__ == "__main__":
+        raise ConfigurationError(
+            f"{model.__name__}, the model of {repository.__name__}, can't be sent to other"
+            " processes; define it in a module that the workers can import"
+        )
+    try:
+        Pickler(file).dump(repository)
+    except Exception as error:
+        raise ConfigurationError(
+            f"{repository.__name__} can't be sent to other processes: {error}; define it in a"
+            " module that the workers can import"
+        ) from error
+    pickled = pickle.dumps((model, file.getvalue()))
+    _CLASSES[pickled] = repository
+    return pickled
+
+
+def _class_of(pickled: bytes) -> type[Repository[Any, Any]]:
+    """Return the class that was sent, which is one for all parts in a process."""
+    with _LOADING:
+        if pickled not in _CLASSES:
+            model, content = pickle.loads(pickled)  # noqa: S301 - ours
+            _CLASSES[pickled] = _loaded(content, model)
+        return _CLASSES[pickled]
 
 
 @dataclass(frozen=True)
@@ -243,7 +293,8 @@ def _of_cluster(worker: str, database: str, most: int) -> Semaphore:  # noqa: AR
 class _Part:
     """Reads a part of a table, in whatever process."""
 
-    repository: type[Repository[Any, Any]]
+    name: str
+    repository: type[Repository[Any, Any]] | bytes
     database: bytes
     where: bytes
     spec: Filter
@@ -251,15 +302,24 @@ class _Part:
     dtype_backend: DtypeBackend
     connections: _Connections
 
+    def __getstate__(self) -> dict[str, Any]:
+        sent = self.repository
+        return {**self.__dict__, "repository": sent if isinstance(sent, bytes) else _sendable(sent)}
+
+    def __dask_tokenize__(self) -> str:
+        # Dask can't make one of a class that stands in no file, as in a notebook.
+        return self.name
+
     def __call__(self, id_range: tuple[int | None, int | None]) -> pd.DataFrame:
         """Read the records of a range of ids."""
         # The lease is given back when nothing is open any more.
         with self.connections.lease(), pickle.loads(self.database) as database:  # noqa: S301 - ours
             event.listen(database.engine, "checkin", _hang_up)
-            repository = self.repository(database)
+            known = self.repository
+            repository = (_class_of(known) if isinstance(known, bytes) else known)(database)
             frame = repository.frame(
                 replace(self.spec, id_range=id_range),
-                where=_loaded(self.where, self.repository),
+                where=_loaded(self.where, repository.model),
                 dtype_backend=self.dtype_backend,
             )
         return _declared(frame, self.meta)

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, closing
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 
@@ -342,6 +343,74 @@ def test_a_task_can_be_cancelled_twice(
     settings = replace(server.settings, host=full_server, connect_timeout=1)
     with AsyncArtifactClient(settings) as client:
         asyncio.run(main())
+
+
+async def cancelled_at_each_turn(work: Awaitable[object]) -> None:
+    """Cancel some work as a scope of anyio's does, and so Starlette when a client leaves."""
+    task = asyncio.ensure_future(work)
+    await asyncio.sleep(0.2)
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0)
+    assert task.cancelled()
+
+
+async def cancelled_by_anyio(work: Awaitable[object]) -> None:
+    from anyio import move_on_after
+
+    with move_on_after(0.2) as scope:
+        await work
+    assert scope.cancelled_caught
+
+
+WAYS = [cancelled_at_each_turn, *([cancelled_by_anyio] if find_spec("anyio") else [])]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_clients_that_leave_cost_nothing(
+    server: ScriptedServer,
+    full_server: str,
+    released: Event,
+    tmp_path: Path,
+    way: Callable[[Awaitable[object]], Awaitable[None]],
+) -> None:
+    async def main() -> None:
+        began, used = time.monotonic(), time.process_time()
+        works = [form(each, tmp_path / form.__name__) for each in clients for form in ASYNCHRONOUS]
+        await asyncio.gather(*map(way, works))
+        while (passed := time.monotonic() - began) < 2:
+            await asyncio.sleep(0.1)
+        assert time.process_time() - used < passed / 2
+
+    server.script = [lambda _: released.wait(30) and None]
+    connecting = replace(server.settings, host=full_server, connect_timeout=3, max_parallel=8)
+    silent = replace(server.settings, read_timeout=30, max_parallel=8)
+    with AsyncArtifactClient(connecting) as one, AsyncArtifactClient(silent) as other:
+        clients = [one, other]
+        asyncio.run(main())
+    assert eventually(lambda: not threads())
+
+
+def test_a_client_is_left_without_blocking_the_loop(
+    server: ScriptedServer, full_server: str, tmp_path: Path
+) -> None:
+    async def leave() -> None:
+        async with AsyncArtifactClient(settings) as client:
+            task = asyncio.ensure_future(iterated(client, tmp_path))
+            await asyncio.sleep(0.2)
+            task.cancel()
+        left.set()
+
+    async def main() -> None:
+        leaving = asyncio.ensure_future(leave())
+        await asyncio.sleep(0.4)
+        assert not left.is_set()  # a thread is still connecting, and the loop turns
+        await leaving
+
+    left = Event()
+    settings = replace(server.settings, host=full_server, connect_timeout=3)
+    asyncio.run(main())
+    assert eventually(lambda: not threads())
 
 
 def test_a_time_out_of_the_caller_ends_it(

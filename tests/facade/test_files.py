@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -12,16 +15,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import text
 
 from ecephys_dal import (
     ArtifactClient,
+    ArtifactError,
     ArtifactSettings,
     AsyncArtifactClient,
     Database,
+    DatabaseSettings,
     EcephysProjectLimsApi,
     FileFilter,
     FileRepository,
     InvalidFilterError,
+    NotExactlyOneError,
     RecordNotFoundError,
 )
 from ecephys_dal.artifacts import Artifact
@@ -255,6 +262,172 @@ def test_a_listed_file_is_fetched_by_its_id(served: Served, api: EcephysProjectL
         api.get_file(-1)
     with pytest.raises(InvalidFilterError, match="file_id: 'x'"):
         api.get_file("x")  # type: ignore[arg-type]
+
+
+# An asynchronous client asks the database in threads.
+
+
+@pytest.fixture
+def asynchronous(served: Served) -> Iterator[EcephysProjectLimsApi]:
+    api = served.api(asynchronous=True)
+    with api.app_engine:
+        yield api
+
+
+async def awaited(answer: Any) -> Any:
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+async def iterated(stream: Any) -> bytes:
+    return b"".join([piece async for piece in stream])
+
+
+async def called_back(stream: Any) -> bytes:
+    received: list[bytes] = []
+
+    async def collect(pieces: Any) -> None:
+        received.extend([piece async for piece in pieces])
+
+    await stream(collect)
+    return b"".join(received)
+
+
+def test_files_are_listed_and_located_where_a_loop_runs_and_where_none_does(
+    served: Served, asynchronous: EcephysProjectLimsApi
+) -> None:
+    async def ask() -> None:
+        pd.testing.assert_frame_equal(await as_any.list_files(check=False), listed)
+        assert await as_any.locate(**wanted) == located
+        assert await asyncio.to_thread(asynchronous.locate, **wanted) == located
+        with pytest.raises(InvalidFilterError, match="'EcephysRigSync'"):
+            await as_any.locate(**{**wanted, "type": "EcephysRigSyncs"})
+        with pytest.raises(InvalidFilterError, match="session_id: 'x'"):
+            asynchronous.list_files(session_id="x")  # type: ignore[arg-type]
+
+    as_any: Any = asynchronous
+    wanted: Any = {"session_id": served.lims.session_ids[0], "type": "EcephysRigSync"}
+    listed = served.api().list_files(check=False)
+    pd.testing.assert_frame_equal(asynchronous.list_files(check=False), listed)
+    located = asynchronous.locate(**wanted)
+    assert len(located) == 1
+    asyncio.run(ask())
+
+
+def test_a_database_in_memory_is_asked_by_the_thread_that_has_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        files = await awaited(api.list_files(check=False))
+        file_id, *_ = files.index[files["type"] == "EcephysRigSync"]
+        with pytest.raises(ArtifactError):  # which comes later than the record
+            await api.get_file(file_id)
+
+    with Database("sqlite://", owned=True) as memory:
+        with memory.connection() as connection:
+            upgrade(connection)
+        build_synthetic_lims(memory, sessions=1, probes=(1, 1), progress=False)
+        with AsyncArtifactClient(ArtifactSettings(host="127.0.0.1:9", attempts=1)) as client:
+            api: Any = EcephysProjectLimsApi(memory, client)
+            asyncio.run(main())
+
+
+def test_what_has_no_file_raises_when_it_is_read(asynchronous: EcephysProjectLimsApi) -> None:
+    async def read(method: str, number: int, error: type[Exception], form: Any) -> None:
+        with pytest.raises(error):
+            await form(getattr(asynchronous, method)(number))
+
+    for method, error in (
+        ("get_session_data", NotExactlyOneError),
+        ("get_probe_lfp_data", NotExactlyOneError),
+        ("get_natural_movie_template", NotExactlyOneError),
+        ("get_natural_scene_template", NotExactlyOneError),
+        ("get_file", RecordNotFoundError),
+    ):
+        for form in (awaited, iterated, called_back):
+            asyncio.run(read(method, -1, error, form))
+        with pytest.raises(InvalidFilterError):
+            getattr(asynchronous, method)("x")
+
+
+@contextmanager
+def locked(database: Database) -> Iterator[Callable[[], None]]:
+    """Hold a lock on what every look-up of a file reads, until the end or until it is let go."""
+    with Database(database.url, owned=True) as other, ExitStack() as held:
+        connection = held.enter_context(other.engine.connect())
+        if other.url.get_backend_name() == "sqlite":
+            connection.connection.cursor().execute("BEGIN EXCLUSIVE")
+        else:
+            connection.execute(text("LOCK TABLE well_known_files IN ACCESS EXCLUSIVE MODE"))
+        yield held.close
+
+
+@pytest.fixture
+def patient(served: Served) -> Iterator[EcephysProjectLimsApi]:
+    """A facade with one thread for files, that waits for a lock for longer than tests take."""
+    url = served.database.url
+    if url.get_backend_name() == "sqlite":
+        url = url.update_query_dict({"timeout": "60"})
+    client = AsyncArtifactClient(ArtifactSettings(host=served.server.host, max_parallel=1))
+    settings = DatabaseSettings(lock_timeout=60)
+    with client, Database(url, settings=settings) as database:
+        yield EcephysProjectLimsApi(database, client)
+
+
+READ: dict[str, Callable[[EcephysProjectLimsApi, Served], Awaitable[Any]]] = {
+    "session, iterated": lambda api, served: iterated(
+        api.get_session_data(served.lims.session_ids[0])
+    ),
+    "session, awaited": lambda api, served: awaited(
+        api.get_session_data(served.lims.session_ids[0])
+    ),
+    "session, by a callback": lambda api, served: called_back(
+        api.get_session_data(served.lims.session_ids[0])
+    ),
+    "LFP": lambda api, served: awaited(api.get_probe_lfp_data(served.lims.probe_ids[0])),
+    "movie": lambda api, _: awaited(api.get_natural_movie_template(1)),
+    "scene": lambda api, _: awaited(api.get_natural_scene_template(0)),
+    "any file": lambda api, served: awaited(api.get_file(served.lims.awkward["file_older_nwb"])),
+    "list": lambda api, _: awaited(api.list_files()),
+    "locate": lambda api, served: awaited(
+        api.locate(session_id=served.lims.session_ids[0], type="EcephysNwb")
+    ),
+}
+
+
+@pytest.mark.parametrize("wanted", READ)
+def test_the_loop_never_waits_for_the_database(
+    served: Served, patient: EcephysProjectLimsApi, wanted: str
+) -> None:
+    async def main() -> None:
+        with locked(served.database) as let_go:
+            task = asyncio.ensure_future(READ[wanted](patient, served))
+            for _ in range(30):
+                await asyncio.sleep(0.01)
+            assert not task.done()
+            let_go()  # to which only a free loop comes
+            assert len(await task) > 0
+
+    asyncio.run(main())
+
+
+def test_a_query_that_waits_holds_up_no_transfer_and_no_cancellation(
+    served: Served, patient: EcephysProjectLimsApi
+) -> None:
+    (artifact,) = patient.locate(session_id=served.lims.session_ids[0], type="EcephysRigSync")
+
+    async def main() -> None:
+        with locked(served.database):
+            waiting = [asyncio.ensure_future(one(patient, served)) for one in READ.values()]
+            content = await awaited(patient.app_engine.stream(artifact))
+            assert len(content) == artifact.size
+            for task in waiting:
+                assert not task.done()
+                task.cancel()
+            started = time.monotonic()
+            assert {
+                type(one) for one in await asyncio.gather(*waiting, return_exceptions=True)
+            } == {asyncio.CancelledError}
+            assert time.monotonic() - started < 30
+
+    asyncio.run(main())
 
 
 def test_a_listed_file_is_fetched_without_blocking(served: Served) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
@@ -57,6 +58,7 @@ from tests.repositories.test_contract import REPOSITORIES
 
 dask = pytest.importorskip("dask", reason="the dask extra is not installed")
 pytest.importorskip("dask.dataframe", reason="the dask extra is not installed")
+cloudpickle = pytest.importorskip("cloudpickle", reason="the dask extra is not installed")
 distributed = pytest.importorskip("distributed", reason="the dask extra is not installed")
 
 SECRET = "hunter2-not-to-be-found"
@@ -169,6 +171,87 @@ def test_a_cluster_gives_the_frame(
     table = repository.dask_frame(npartitions=10)
     assert table.npartitions == 10
     pd.testing.assert_frame_equal(on(client, table), alike(repository.frame(), table))
+
+
+NOTEBOOK = """
+from sqlalchemy import select
+from sqlalchemy.orm import aliased
+from ecephys_dal import Repository, SessionRepository, UnitFilter, UnitRepository
+from ecephys_dal.models import EcephysChannel, EcephysProbe, EcephysUnit
+from ecephys_dal.repositories.clauses import among
+
+class Everything(SessionRepository):
+    rules = ()
+
+Insertion = aliased(EcephysProbe)
+
+def made(factor):
+    class Doubled(Repository):
+        model, filter_type = EcephysUnit, UnitFilter
+        statement = (
+            select(EcephysUnit)
+            .join(EcephysUnit.channel)
+            .join(Insertion, EcephysChannel.probe)
+            .join(Insertion.session)
+        )
+        columns = (EcephysUnit.id, Insertion.name, (EcephysUnit.snr * factor).label("doubled"))
+        least = staticmethod(lambda: factor)
+
+        @staticmethod
+        def criteria(spec):
+            yield from among(EcephysUnit.id, spec.unit_ids)
+            yield from among(EcephysChannel.id, spec.channel_ids)
+            yield from among(Insertion.id, spec.probe_ids)
+            yield from among(Insertion.ecephys_session_id, spec.session_ids)
+            if spec.published_at is not None:
+                yield from UnitRepository.criteria(UnitFilter(published_at=spec.published_at))
+            yield EcephysUnit.id >= Doubled.least()
+
+    return Doubled
+
+Doubled = made(2)
+"""
+
+
+@pytest.fixture(scope="module", params=["__main__", None])
+def notebook(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Classes that no module has, as those of a notebook, a prompt or an `exec`."""
+    namespace = {} if request.param is None else {"__name__": request.param}
+    exec(NOTEBOOK, namespace)  # noqa: S102 - our own
+    return namespace
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["Everything", "Doubled"])
+def test_a_class_of_a_notebook_goes_along(
+    client: Any, database: Database, notebook: dict[str, Any], name: str
+) -> None:
+    repository = notebook[name](database)
+    spec = repository.filter_type(session_ids=SessionRepository(database).ids()[:1])
+    for one in (None, spec):
+        table = repository.dask_frame(one, npartitions=3)
+        pd.testing.assert_frame_equal(on(client, table), repository.frame(one))
+
+
+@pytest.mark.parametrize("name", ["Everything", "Doubled"])
+def test_a_class_of_a_notebook_is_read_here(
+    database: Database, notebook: dict[str, Any], name: str
+) -> None:
+    repository = notebook[name](database)
+    table, frame = repository.dask_frame(npartitions=3), repository.frame()
+    assert len(frame) > 0
+    pd.testing.assert_frame_equal(here(table), frame)
+    assert dask.base.tokenize(table) == dask.base.tokenize(table)
+
+
+def test_a_class_that_can_not_be_sent_is_read_here(database: Database) -> None:
+    class Locked(UnitRepository):
+        lock = Lock()
+
+    table = Locked(database).dask_frame(npartitions=2)
+    pd.testing.assert_frame_equal(here(table), UnitRepository(database).frame())
+    with pytest.raises(ConfigurationError, match="Locked can't be sent .* module that the workers"):
+        cloudpickle.dumps(table)
 
 
 @pytest.mark.slow
