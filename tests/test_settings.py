@@ -40,6 +40,7 @@ OTHERWISE: dict[str, tuple[str, Any]] = {
     "sslmode": ("prefer", "prefer"),
     "sslrootcert": ("system", "system"),
     "application_name": ("my service", "my service"),
+    "startup_options": ("false", False),
     "pool_size": ("3", 3),
     "pool_timeout": ("0.5", 0.5),
     "pre_ping": ("false", False),

@@ -53,6 +53,9 @@ class DatabaseSettings:
     application_name : str, optional
         What the server calls us in its logs and in pg_stat_activity; libpq's PGAPPNAME, else
         ``ecephys_dal/<version>`` with None.
+    startup_options : bool
+        Tell the server the settings of a session at login; with False at the beginning of each
+        transaction, for a proxy or pooler that takes no ``options`` at login.
     pool_size : int
         The most connections that one `Database` opens in one process, over both routes: where
         there is a bulk route, half of them are for it.
@@ -91,6 +94,7 @@ class DatabaseSettings:
     sslmode: str | None = None
     sslrootcert: str | None = None
     application_name: str | None = None
+    startup_options: bool = True
     pool_size: int = 10
     pool_timeout: float = 30
     pre_ping: bool = True

@@ -24,6 +24,7 @@ from ecephys_dal.config import asked_password
 from ecephys_dal.database.engine import connect_arguments
 from ecephys_dal.database.forks import parted_by_a_fork
 from ecephys_dal.database.meanings import LOST, UNREACHABLE
+from ecephys_dal.database.server_settings import session_settings, set_locally
 from ecephys_dal.database.translation import reason_of, refused, translated_errors, worded
 from ecephys_dal.threads import ThreadPool
 
@@ -98,6 +99,9 @@ class Bulk:
             timeout=database.settings.pool_timeout,
             reset_on_return=None,
         )
+        settings = session_settings(database.url, database.settings, owned=database.owned)
+        # In one transaction a pooler keeps one connection to the server, and forgets nothing.
+        self._begin = f"BEGIN READ ONLY; {set_locally(settings)}"
         self.is_off = False
         self._said: set[str] = set()
         if database.settings.pre_ping:
@@ -139,13 +143,13 @@ class Bulk:
                 if steady:
                     cursor.adbc_statement.set_options(**_SMALL)
                 began = time.monotonic()
-                asked(cursor.execute, "BEGIN READ ONLY")
+                asked(cursor.executescript, self._begin)
                 asked(cursor.execute, statement)
                 # Not by fetch_record_batch, whose reader raises errors without their SQLSTATE.
                 reader = cursor._results.reader  # noqa: SLF001
                 _check(reader.schema, declared)
                 yield _ahead(iter(reader), thread, self._database, began)
-                asked(cursor.execute, "ROLLBACK")
+                asked(cursor.executescript, "ROLLBACK")
             except BaseException:
                 with suppress(Exception):  # if the server is gone, it can't be told either
                     cursor.adbc_cancel()
@@ -180,15 +184,14 @@ class Bulk:
         _, said = database.engine.dialect.create_connect_args(database.url)
         settled = connect_arguments(database.url, database.settings, owned=database.owned)
         arguments = {**said, **settled, "client_encoding": "UTF8"}  # Arrow's
+        if settled["options"]:  # the driver looks up all types, for which a short limit is no limit
+            arguments["options"] = f"{settled['options']} -c statement_timeout=0"
         if database.password is not None:
             arguments["password"] = asked_password(database.password)
         connection = adbc.connect(make_dsn(**arguments), autocommit=True)
         with connection.cursor() as cursor:
-            # UTC, which PGTZ may have told otherwise.
-            cursor.execute(
-                "SELECT set_config('TimeZone', 'UTC', false), current_setting('server_encoding')"
-            )
-            encoding = cursor.fetchone()[1]
+            cursor.execute("SELECT current_setting('server_encoding')")
+            encoding = cursor.fetchone()[0]
         if encoding == "SQL_ASCII":
             connection.close()
             raise BulkUnfitError("its encoding is SQL_ASCII, so that any bytes may stand for text")

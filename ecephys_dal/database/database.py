@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Engine, event
+from sqlalchemy import URL, Engine, event, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
 
 from ecephys_dal.config import (
     DatabaseSettings,
@@ -19,10 +23,11 @@ from ecephys_dal.config import (
 )
 from ecephys_dal.database.bulk import Bulk, has_bulk_route
 from ecephys_dal.database.counters import Counters
-from ecephys_dal.database.engine import given_engine, longest_statement, make_engine
+from ecephys_dal.database.engine import given_engine, make_engine
+from ecephys_dal.database.server_settings import longest_statement
 from ecephys_dal.database.translation import translated_errors
 from ecephys_dal.database.url import is_in_memory, parsed, shown, url_of, without_secrets
-from ecephys_dal.errors import ConfigurationError
+from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +101,7 @@ class Database:
         """Read through the caller's engine, or through one of our own."""
         self.is_the_callers = given is not None
         self._counters = Counters()
+        self._pings: dict[int, Future[None]] = {}  # that go on, by process
         self.bulk: Bulk | None = None
         if given is not None:
             self.engine = given_engine(given, owned=self.owned)
@@ -172,6 +178,77 @@ class Database:
                 yield connection
                 if self.owned:
                     connection.commit()
+
+    def ping(self, timeout: float = 1.0) -> float:
+        """Ask whether the database answers, and wait no longer than `timeout` for it.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds after which to wait no more, whatever it is that takes so long: to look up the
+            host, to connect, to get a connection of the pool, or the answer.
+
+        Returns
+        -------
+        float
+            Seconds that the answer took.
+
+        Raises
+        ------
+        DatabaseUnavailableError
+            If there was no answer in time, or the database can't be reached; the message says why.
+        ConfigurationError
+            If the timeout is no positive number.
+
+        Notes
+        -----
+        The connection is one of the pool, so it is also asked whether one is free. Nothing is
+        asked again, counted or logged. What is waited for in vain is left to a thread, which ends
+        when the settings say so; pings that come meanwhile wait for the same one.
+        """
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+            raise ConfigurationError(f"timeout={timeout!r} is wrong; give a positive number")
+        began = time.monotonic()
+        if is_in_memory(self.url):  # which another thread has not
+            self._ask_for_nothing()
+            return time.monotonic() - began
+        made: Future[None] = Future()
+        ping = self._pings.setdefault(process := os.getpid(), made)
+        if ping is made:
+            Thread(
+                target=self._answer_ping, args=(made, process), name="ecephys_dal-ping", daemon=True
+            ).start()
+        if wait([ping], timeout).not_done:
+            raise DatabaseUnavailableError(
+                f"{self} did not answer within {timeout:g} s{self._in_use()}; check that it runs,"
+                " host and network, or use fewer threads than connections"
+            )
+        ping.result()
+        return time.monotonic() - began
+
+    def _answer_ping(self, ping: Future[None], process: int) -> None:
+        error = None
+        try:
+            self._ask_for_nothing()
+        except BaseException as raised:
+            error = raised
+        del self._pings[process]  # first, so that the next one asks anew
+        if error is None:
+            ping.set_result(None)
+        else:
+            ping.set_exception(error)
+
+    def _ask_for_nothing(self) -> None:
+        """Send a statement that needs no table; SQLite must look into its file for the answer."""
+        is_sqlite = self.url.get_backend_name() == "sqlite"
+        with self.connection() as connection:
+            connection.execute(text("PRAGMA schema_version" if is_sqlite else "SELECT 1"))
+
+    def _in_use(self) -> str:
+        pool = self.engine.pool
+        if not isinstance(pool, QueuePool):
+            return ""
+        return f" ({pool.checkedout()} of {pool.size()} pooled connections are in use)"
 
     def _note_answer(self, _connection: Connection) -> None:
         self.has_answered = True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from math import ceil, inf
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -12,8 +10,15 @@ import numpy as np
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import InvalidRequestError, NoSuchModuleError
 
-from ecephys_dal.config import asked_password, options_from_env
+from ecephys_dal.config import asked_password
 from ecephys_dal.database.forks import parted_by_a_fork
+from ecephys_dal.database.server_settings import (
+    UTC,
+    milliseconds,
+    session_settings,
+    set_locally,
+    startup_options,
+)
 from ecephys_dal.database.url import is_in_memory
 from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError, ReadOnlyError
 from ecephys_dal.version import __version__
@@ -31,7 +36,6 @@ __all__ = [
     "connect_arguments",
     "given_engine",
     "is_owned",
-    "longest_statement",
     "make_engine",
     "schema_of",
 ]
@@ -39,14 +43,11 @@ __all__ = [
 _OWNED = {"ecephys_dal_owned": True}
 # PostgreSQL's option must be known to the engine; other databases ignore it.
 _READ_ONLY = {"postgresql_readonly": True}
-_TIMEOUT = re.compile(r"statement[_-]timeout *= *'?([0-9.]+) *([a-z]*)")
-_UNITS = {"": 1e-3, "us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400}
 # Whether a table of PostgreSQL's pg_class is one that a name without a schema leads to.
 FOUND_BY_NAME = """(
     CASE WHEN CAST(:schema AS text) IS NULL THEN pg_table_is_visible(pg_class.oid)
     ELSE pg_class.relnamespace = to_regnamespace(quote_ident(:schema)) END
 )"""
-_UTC = "UTC"  # so that columns with and without a zone mean the same moments
 
 
 def make_engine(
@@ -88,8 +89,10 @@ def make_engine(
         ) from error
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, owned=owned)
-    else:
+    elif settings.startup_options:
         event.listen(engine, "connect", _connect_in_utc)
+    else:
+        _set_at_begin(engine, session_settings(url, settings, owned=owned), owned=owned)
     if password is not None:
         _log_in_by(engine, password)
     event.listen(engine, "before_cursor_execute", _with_plain_values, retval=True)
@@ -133,7 +136,7 @@ def connect_arguments(url: URL, settings: DatabaseSettings, *, owned: bool) -> d
         "keepalives_idle": settings.keepalives_idle,
         "keepalives_interval": settings.keepalives_interval,
         "keepalives_count": settings.keepalives_count,
-        "tcp_user_timeout": _milliseconds(settings.tcp_user_timeout),
+        "tcp_user_timeout": milliseconds(settings.tcp_user_timeout),
         "sslmode": settings.sslmode,
         "sslrootcert": settings.sslrootcert,
         "application_name": settings.application_name,
@@ -145,32 +148,8 @@ def connect_arguments(url: URL, settings: DatabaseSettings, *, owned: bool) -> d
         for name, value in settled.items()
         if value is not None and name not in url.query
     }
-    return {**unsaid, "options": _server_options(url, settings, owned=owned)}
-
-
-def _server_options(url: URL, settings: DatabaseSettings, *, owned: bool) -> str:
-    """Return what each connection sets at the server; of two values the last one holds."""
-    limits = {
-        "statement_timeout": settings.statement_timeout,
-        "lock_timeout": settings.lock_timeout,
-        "idle_in_transaction_session_timeout": settings.idle_in_transaction_timeout,
-    }
-    ours = [f"-c {name}={_milliseconds(limit or 0)}" for name, limit in limits.items()]  # 0: none
-    said = url.query.get("options", ())
-    theirs = [options_from_env(), *([said] if isinstance(said, str) else said)]
-    read_only = [] if owned else ["-c default_transaction_read_only=on"]
-    return " ".join([*ours, *filter(None, theirs), *read_only, f"-c TimeZone={_UTC}"])
-
-
-def longest_statement(url: URL, settings: DatabaseSettings) -> float:
-    """Return after how many seconds the server ends a statement of ours."""
-    said = _TIMEOUT.findall(_server_options(url, settings, owned=False))
-    number, unit = said[-1]
-    return float(number) * _UNITS[unit] or inf
-
-
-def _milliseconds(seconds: float) -> int:
-    return ceil(1000 * seconds)
+    options = startup_options(url, settings, owned=owned) if settings.startup_options else ""
+    return {**unsaid, "options": options}  # where there are none, libpq would read PGOPTIONS
 
 
 def _log_in_by(engine: Engine, password: Password) -> None:
@@ -220,19 +199,33 @@ def _listenable(engine: Engine) -> Engine:
 
 def _connect_in_utc(connection: DBAPIConnection, _: object) -> None:
     """Set the zone where the server was not told, or PGTZ told it otherwise after the options."""
-    if _zone(connection) != _UTC:
+    if _zone(connection) != UTC:
         cursor = connection.cursor()
-        cursor.execute(f"SET TimeZone = '{_UTC}'")
+        cursor.execute(f"SET TimeZone = '{UTC}'")
         cursor.close()
         connection.commit()
+
+
+def _set_at_begin(engine: Engine, settings: dict[str, str], *, owned: bool) -> None:
+    """Set in each transaction what the server was not told at login."""
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        cursor = connection.connection.cursor()
+        cursor.execute(set_locally(settings))
+        cursor.close()
+
+    if not owned:
+        event.listen(engine, "set_connection_execution_options", _refuse_autocommit)
+        event.listen(engine, "set_engine_execution_options", _refuse_autocommit)
 
 
 def _begin_in_utc(connection: Connection) -> None:
     """Set the zone of one transaction; the caller's are as before."""
     driver = connection.connection.dbapi_connection
-    if driver is not None and not getattr(driver, "autocommit", False) and _zone(driver) != _UTC:
+    if driver is not None and not getattr(driver, "autocommit", False) and _zone(driver) != UTC:
         cursor = driver.cursor()
-        cursor.execute(f"SET LOCAL TimeZone = '{_UTC}'")
+        cursor.execute(f"SET LOCAL TimeZone = '{UTC}'")
         cursor.close()
 
 
@@ -242,12 +235,12 @@ def _zone(connection: DBAPIConnection) -> str | None:
     return None if info is None else info.parameter_status("TimeZone")
 
 
-def _refuse_autocommit(_connection: Connection, options: dict[str, Any]) -> None:
+def _refuse_autocommit(_bind: Connection | Engine, options: dict[str, Any]) -> None:
     """Refuse what would take a connection out of the transaction in which it can't write."""
     if options.get("isolation_level") == "AUTOCOMMIT":
         raise ReadOnlyError(
-            "on an engine of yours AUTOCOMMIT could write to LIMS, which is only read; give a URL"
-            " instead of the engine, or leave the isolation level as it is"
+            "on an engine of yours, or with startup_options=False, AUTOCOMMIT could write to LIMS,"
+            " which is only read; give a URL instead, or leave the isolation level as it is"
         )
 
 

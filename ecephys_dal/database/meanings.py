@@ -29,6 +29,7 @@ __all__ = [
 LOST, REFUSED, CANCELLED = "08006", "08001", "57014"  # SQLSTATEs
 # What has none, or shares one.
 UNREACHABLE, OVERDUE, _UNKNOWN_HOST = "unreachable", "overdue", "unknown host"
+_NO_OPTIONS = "no options"
 
 # What is said where there is no SQLSTATE: by SQLite, which has none, and by libpq until a
 # connection stands, which hands on the words alone. In other languages less is told apart. The
@@ -37,6 +38,7 @@ _SAID = {
     "invalid dsn": "invalid dsn|invalid connection option",
     "read-write": "session is read-only",
     "sqlite": "unable to open|file is not a|malformed|disk I/O error",
+    _NO_OPTIONS: "startup parameter|command-line options",
     "42P01": "no such table",
     "42703": "no such column",
     "25006": "attempt to write a readonly database",
@@ -89,6 +91,12 @@ _MEANT = {
         ReadOnlyError,
         "is only read",
         "a database of your own that may be written to is opened by Database(url, owned=True)",
+    ),
+    _NO_OPTIONS: Meaning(
+        DatabaseUnavailableError,
+        "takes no options at login",
+        "set startup_options=False (ECEPHYS_DAL_STARTUP_OPTIONS=false), with which each transaction"
+        " sets them",
     ),
     "25P04": _OVERDUE,
     "invalid dsn": Meaning(ConfigurationError, "can't be opened", "check the options of the URL"),
