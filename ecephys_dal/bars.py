@@ -103,14 +103,16 @@ def make_bar(wanted: bool | None, **options: Any) -> Any:
     none = _NoBar(options.get("iterable", ()), options.get("total"))
     if sys.stderr is None or not (is_watched() if wanted is None else wanted):
         return none
+    options |= {"delay": PATIENCE if wanted is None else 0, "lock_args": None, "write_bytes": False}
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "IProgress not found")  # the line of text does
+            warnings.simplefilter("ignore")  # as for IProgress: the line of text does
             from tqdm.auto import tqdm  # noqa: PLC0415 - most questions need none
-    except ValueError:  # one of tqdm's variables, as TQDM_MININTERVAL, is no number
+
+            bar = tqdm(**options, file=_Screen(sys.stderr), dynamic_ncols=True)
+            str(bar)  # by TQDM_BAR_FORMAT and TQDM_ASCII
+    except Exception:  # one of tqdm's variables, as TQDM_MININTERVAL, is none that it can use
         return none
-    options["delay"] = PATIENCE if wanted is None else 0
-    bar = tqdm(**options, file=_Screen(sys.stderr), dynamic_ncols=True)
     if bar.disable:
         return none
     if wanted is None:

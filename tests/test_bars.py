@@ -128,6 +128,13 @@ def test_the_bar_comes_after_a_second(filled):
         ("TQDM_DISABLE", "1", False),
         ("TQDM_NCOLS", "wide", False),
         ("TQDM_MININTERVAL", "9", True),
+        ("TQDM_BAR_FORMAT", "{nope}", False),
+        ("TQDM_BAR_FORMAT", "{l_bar", False),
+        ("TQDM_GUI", "1", True),
+        ("TQDM_LOCK_ARGS", "1", True),
+        ("TQDM_WRITE_BYTES", "1", True),
+        ("TQDM_ITERABLE", "3", False),
+        ("TQDM_COLOUR", "blurg", True),
     ],
 )
 def test_tqdms_own_variables_hinder_nobody(variable, value, shows, filled):

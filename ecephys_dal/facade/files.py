@@ -37,6 +37,9 @@ class NoClient:
 
     download = download_many = open_artifact = write_bytes = fetch = path_of = url_of = stream
 
+    def close(self) -> None:
+        """There is nothing to close."""
+
     def __repr__(self) -> str:
         return "no client"
 

@@ -175,7 +175,8 @@ def _server(folder: Path) -> ArtifactServer:
         server = ArtifactServer(folder / "files", port=port)
     server = server or ArtifactServer(folder / "files")
     if server.port != port and not _is_served(folder / "files", port):
-        noted.write_text(f"{server.port}\n", encoding="utf-8")
+        with suppress(OSError):  # a folder that can only be read is served all the same
+            noted.write_text(f"{server.port}\n", encoding="utf-8")
     return server
 
 
