@@ -103,7 +103,8 @@ def make_bar(wanted: bool | None, **options: Any) -> Any:
     none = _NoBar(options.get("iterable", ()), options.get("total"))
     if sys.stderr is None or not (is_watched() if wanted is None else wanted):
         return none
-    options |= {"delay": PATIENCE if wanted is None else 0, "lock_args": None, "write_bytes": False}
+    options["delay"] = PATIENCE if wanted is None else 0
+    options |= {"gui": False, "lock_args": None, "write_bytes": False}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # as for IProgress: the line of text does
