@@ -23,12 +23,19 @@ class ThreadPool(ThreadPoolExecutor):
     Other threads may go on asking.
     """
 
+    _is_ended = False  # by us: `_shutdown` is also set by a thread that Python ends
+
+    @override
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._is_ended = True
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
     @override
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         try:
             return super().submit(fn, *args, **kwargs)
         except RuntimeError:
-            if self._shutdown or not thread._shutdown:  # noqa: SLF001
+            if self._is_ended or not thread._shutdown:  # noqa: SLF001
                 raise
         future: Future[T] = Future()
         try:

@@ -149,7 +149,6 @@ class Bulk:
                 reader = cursor._results.reader  # noqa: SLF001
                 _check(reader.schema, declared)
                 yield _ahead(iter(reader), thread, self._database, began)
-                asked(cursor.executescript, "ROLLBACK")
             except BaseException:
                 with suppress(Exception):  # if the server is gone, it can't be told either
                     cursor.adbc_cancel()
@@ -157,8 +156,13 @@ class Bulk:
                 connection.invalidate()  # it may be in the middle of an answer
                 raise
             thread.shutdown()
-            cursor.close()
-            connection.close()
+            try:
+                cursor.executescript("ROLLBACK")
+            except Exception:  # the server has gone, which loses nothing: all was read
+                connection.invalidate()
+            else:
+                cursor.close()
+                connection.close()
 
     def note(self, error: BulkUnfitError, *, for_good: bool = False) -> None:
         """Say once that rows are read instead, now or from now on."""

@@ -52,7 +52,7 @@ _DTYPES: dict[type, _Dtypes] = {
 # What a driver may give for a kind: NumPy and pandas would take a text for True, or for a moment.
 _GIVEN: dict[type, tuple[type, ...]] = {
     int: (Number,),
-    float: (Number,),
+    float: (Number, str),  # as "Infinity", which SQLite has no number for
     bool: (bool, np.bool_),
     str: (str,),
     dt.date: (dt.date,),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sized
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial, wraps
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import String, func, select
@@ -214,11 +215,14 @@ class Reader:
             with suppress(SQLAlchemyError):  # the transaction of a caller's session has ended
                 table, column, record = self._unreadable(query)
             named = f"column {column!r} of {table}" if column else "a value"
+            no_json = isinstance(error, JSONDecodeError)
+            stored = (
+                "no JSON" if no_json else "no text of its encoding, or no moment that Python has"
+            )
             raise SchemaMismatchError(
                 f"{named} can't be read{record}: {getattr(error, 'orig', error)}; LIMS stores there"
-                " what is no text of its encoding, or no moment between the years 1 and 9999:"
-                " leave the record out by where=, and let it be mended; `ecephys-dal doctor` looks"
-                " for more",
+                f" what is {stored}: leave the record out by where=, and let it be mended;"
+                " `ecephys-dal doctor` looks for more",
                 table=table,
                 column=column,
             ) from error
