@@ -194,8 +194,10 @@ class Bulk:
             arguments["password"] = asked_password(database.password)
         connection = adbc.connect(make_dsn(**arguments), autocommit=True)
         with connection.cursor() as cursor:
+            cursor.executescript("BEGIN READ ONLY")  # one server, behind a pooler too
             cursor.execute("SELECT current_setting('server_encoding')")
             encoding = cursor.fetchone()[0]
+            cursor.executescript("ROLLBACK")
         if encoding == "SQL_ASCII":
             connection.close()
             raise BulkUnfitError("its encoding is SQL_ASCII, so that any bytes may stand for text")
@@ -258,8 +260,7 @@ def _ping(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
         return
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-            cursor.fetchone()
+            cursor.executescript("SELECT 1")
     except (adbc.Error, OSError) as error:
         raise DisconnectionError from error
 
