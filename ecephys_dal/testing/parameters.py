@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, inspect, select
@@ -11,6 +12,7 @@ from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.models import EcephysChannel, EcephysProbe, EcephysSession, EcephysUnit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sqlalchemy.orm import Session
@@ -91,12 +93,12 @@ def refuse_other_rows(where: str, made: dict[str, int], found: dict[str, int]) -
 
 def begin_files(artifacts: Path, wanted: Parameters) -> None:
     """Note in the folder whose files it is going to hold; refuse one with those of another LIMS."""
-    noted = artifacts / _NAME
-    if noted.exists():
-        made = json.loads(noted.read_text(encoding="utf-8"))["parameters"]
-        refuse_other_parameters(str(artifacts), made, wanted)
-    artifacts.mkdir(parents=True, exist_ok=True)
-    _note(artifacts, wanted, None)
+    noted = _noted(artifacts)
+    if noted is not None:
+        refuse_other_parameters(str(artifacts), noted["parameters"], wanted)
+    with _usable(artifacts):
+        artifacts.mkdir(parents=True, exist_ok=True)
+        _note(artifacts, wanted, None)
 
 
 def end_files(artifacts: Path, wanted: Parameters) -> None:
@@ -106,9 +108,33 @@ def end_files(artifacts: Path, wanted: Parameters) -> None:
 
 def files_are_there(artifacts: Path, wanted: Parameters) -> bool:
     """Return True if the folder holds all files of a LIMS of these parameters."""
+    return _noted(artifacts) == {"parameters": wanted, "n_files": _count(artifacts)}
+
+
+def _noted(artifacts: Path) -> dict[str, Any] | None:
+    """Return what a folder notes of itself, None of one that notes nothing."""
     noted = artifacts / _NAME
-    expected = {"parameters": wanted, "n_files": _count(artifacts)}
-    return noted.exists() and json.loads(noted.read_text(encoding="utf-8")) == expected
+    with _usable(artifacts):
+        if not noted.exists():
+            return None
+        text = noted.read_text(encoding="utf-8")
+    with suppress(ValueError, TypeError, KeyError, AttributeError):
+        read: dict[str, Any] = json.loads(text)
+        read["parameters"].keys()
+        return read
+    raise ConfigurationError(
+        f"{noted} can't be read as JSON of ours; delete it, or name another folder"
+    )
+
+
+@contextmanager
+def _usable(artifacts: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"{artifacts} can't be the folder of a LIMS' files: {error.strerror}; name another"
+        ) from error
 
 
 def _note(artifacts: Path, parameters: Parameters, n_files: int | None) -> None:

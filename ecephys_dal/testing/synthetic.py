@@ -150,7 +150,7 @@ def build_synthetic_lims(
     noise units, and NULLs among the metrics.
     """
     shape = _checked_shape(sessions, probes, channels_per_probe, units_per_session, seed)
-    lims = SyntheticLims(artifacts=None if artifacts is None else absolute_path(artifacts))
+    lims = SyntheticLims(artifacts=_folder(artifacts))
     plans = [
         *well_behaved_plans(sessions, probes, channels_per_probe, units_per_session),
         *awkward_plans(),
@@ -214,7 +214,7 @@ def create_synthetic_lims(  # noqa: PLR0913 - the parameters of two functions
         lims = _filled(database, shape) if exist_ok else None
         if lims is None:
             return build_synthetic_lims(database, **shape, artifacts=artifacts, progress=progress)
-        folder = None if artifacts is None else absolute_path(artifacts)
+        folder = _folder(artifacts)
         if folder is not None and not files_are_there(folder, shape):
             _make_files(database, shape, folder, progress)
         return replace(lims, artifacts=folder)
@@ -224,9 +224,14 @@ def _checked_shape(
     sessions: int, probes: tuple[int, int], channels: int, units: int, seed: int
 ) -> dict[str, Any]:
     """Return the parameters that decide what is made, as JSON keeps them."""
-    fewest, most = probes
-    if not 1 <= fewest <= most <= 6:
+    if (
+        not isinstance(probes, (tuple, list))
+        or len(probes) != 2
+        or not all(map(_is_whole, probes))
+        or not 1 <= probes[0] <= probes[1] <= 6
+    ):
         raise ConfigurationError(f"probes={probes!r} is no (fewest, most) of 1 to 6 probes")
+    fewest, most = probes
     numbers = {
         "sessions": sessions,
         "channels_per_probe": channels,
@@ -234,9 +239,23 @@ def _checked_shape(
         "seed": seed,
     }
     for name, number in numbers.items():
+        if not _is_whole(number):
+            raise ConfigurationError(f"{name}={number!r} is no whole number")
         if number < (name == "channels_per_probe"):
             raise ConfigurationError(f"{name}={number!r} is too small a number")
     return {**numbers, "probes": [fewest, most]}
+
+
+def _folder(artifacts: str | Path | None) -> Path | None:
+    if artifacts == "":
+        raise ConfigurationError(
+            "artifacts='' names no folder; leave it out, or write '.' for this"
+        )
+    return None if artifacts is None else absolute_path(artifacts)
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
 
 
 def _filled(database: Database, shape: dict[str, Any]) -> SyntheticLims | None:

@@ -164,3 +164,36 @@ def test_what_is_noted_names_every_parameter(tmp_path):
     assert noted["parameters"] == {
         "sessions": 1, "probes": [4, 6], "channels_per_probe": 4, "units_per_session": 8, "seed": 0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sessions", "3"), ("sessions", None), ("sessions", 2.5), ("sessions", True), ("seed", "a"),
+        ("units_per_session", 7.5), ("probes", (4,)), ("probes", 5), ("probes", "46"),
+        ("probes", (1, "2")), ("artifacts", ""),
+    ],
+)  # fmt: skip
+def test_what_is_no_number_is_named(name, value):
+    with pytest.raises(ConfigurationError, match=f"{name}="):
+        create_synthetic_lims("sqlite://", **{"sessions": 1, name: value}, progress=False)
+
+
+@pytest.mark.parametrize("noted", ["xx", "[]", "{}", '{"parameters": 1}'])
+def test_a_folder_whose_note_is_damaged_is_named(noted, tmp_path):
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "parameters.json").write_text(noted)
+    with pytest.raises(ConfigurationError, match="parameters.json"):
+        create_synthetic_lims(
+            f"sqlite:///{tmp_path / 'lims.db'}", sessions=1, artifacts=tmp_path / "files",
+            progress=False,
+        )  # fmt: skip
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "files").write_text("x")
+    with pytest.raises(ConfigurationError, match="files"):
+        create_synthetic_lims(
+            f"sqlite:///{tmp_path / 'lims.db'}", sessions=1, artifacts=tmp_path / "files",
+            progress=False,
+        )  # fmt: skip
