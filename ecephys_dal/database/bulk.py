@@ -46,7 +46,6 @@ __all__ = ["Bulk", "BulkUnfitError", "has_bulk_route"]
 
 _LOG = logging.getLogger(__name__)
 _GLANCE = 0.1  # seconds
-_OF_VALUES = ("22", "23")  # SQLSTATEs that tell of values, by whatever route
 _SMALL = {"adbc.postgresql.batch_size_hint_bytes": str(2**18)}
 _BEFORE = re.compile(
     r"^(?:[A-Z_]+: )?(?:\[libpq\] )?(?:Failed to \w+(?: query(?: '.*')?)?: )?", re.DOTALL
@@ -284,7 +283,7 @@ def _ahead(
     """Yield the batches, and fetch the next one meanwhile."""
     coming = thread.submit(next, batches, None)
     while True:
-        with _translated_errors(database, began):
+        with _translated_errors(database, began, has_begun=True):
             batch = _awaited(coming)
         if batch is None:
             return
@@ -293,7 +292,9 @@ def _ahead(
 
 
 @contextmanager
-def _translated_errors(database: object, began: float, otherwise: str = LOST) -> Iterator[None]:
+def _translated_errors(
+    database: object, began: float, otherwise: str = LOST, *, has_begun: bool = False
+) -> Iterator[None]:
     """Raise as ours the errors of ADBC that we have a word for, without the query."""
     import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
@@ -311,7 +312,7 @@ def _translated_errors(database: object, began: float, otherwise: str = LOST) ->
             otherwise=otherwise if has_no_server else "",
             began=began,
         )
-        if ours is None and (not state or not state.startswith(_OF_VALUES)):
+        if ours is None and (not state or not has_begun):
             raise BulkUnfitError(_without_query(reason_of(error))) from error
         raise ours or refused(_without_query(reason_of(error)), database) from error
 

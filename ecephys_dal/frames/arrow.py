@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["as_pandas", "as_type", "is_arrow", "need_arrow", "pa", "pc"]
 
-_DIGITS = 38, 9  # of a decimal that any number of LIMS's fits into
+_WHOLE, _ZEROS = r"^-?\d+(\.0*)?$", r"\.0*$"
 
 
 def need_arrow() -> None:
@@ -62,12 +62,19 @@ def as_type(values: Any, declared: pa.DataType) -> pa.ChunkedArray:
         if types.is_float32(values.type):  # a REAL, which means the shortest number that it is of
             values = values.cast(pa.string())
         if types.is_string(values.type) and types.is_integer(declared):  # a NUMERIC of PostgreSQL's
-            values = values.cast(pa.decimal128(*_DIGITS))
+            values = _without_zeros(values)
         # A whole number of more than 53 bits is rounded, as Python rounds it.
         rounds = types.is_integer(values.type) and types.is_floating(declared)
         return values.cast(declared, safe=not rounds)
     except NotImplementedError as error:
         raise TypeError(str(error)) from error
+
+
+def _without_zeros(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the texts of whole numbers without the zeros behind their point."""
+    if not pc.all(pc.match_substring_regex(texts, _WHOLE)).as_py():
+        raise ValueError("a number is not whole")
+    return pc.replace_substring_regex(texts, _ZEROS, "")
 
 
 def _check_moments(values: pa.ChunkedArray) -> None:

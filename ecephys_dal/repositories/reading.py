@@ -170,12 +170,14 @@ class Reader:
                 try:
                     batches = opened.enter_context(bulk.batches(table, steady=size is not None))
                 except BulkUnfitError as error:
-                    bulk.note(error)
+                    unfit = error
                 else:
                     yield map(piece_of_batch, batches) if size is None else resized(batches, size)
                     return
             connection = opened.enter_context(self.connection())
             yield self._rows(connection, table, size)
+        if bulk is not None:
+            bulk.note(unfit)  # which rows could be read
 
     def _rows(
         self, connection: Connection, table: Select[Any], size: int | None

@@ -71,7 +71,7 @@ TYPES = {
     "jsonb": ['"x"', "{}", "1", "true"],
     "bytea": ["x", "\\x00ff"],
     "inet": ["1.2.3.0/24"],
-    "numeric": ["1", "1.5", "NaN", "1e40", "-0"],
+    "numeric": ["1", "1.00000000000000000000", "1.5", "NaN", "1e40", "1e300", "-0"],
     "numeric(20,3)": ["1.250"],
     "smallint": ["1", "-1"],
     "integer": ["1", "0"],
@@ -212,6 +212,7 @@ def test_any_value_of_any_type_does_so(lims: Lims, what: str, stored: tuple[str,
     [
         ("moment", "timestamp", "12019-01-01"),
         ("moment", "date", "infinity"),
+        ("int", "numeric", "1e400"),
         ("int", "real", "1.5"),
     ],
 )
