@@ -72,7 +72,7 @@ def as_type(values: Any, declared: pa.DataType) -> pa.ChunkedArray:
 
 def _without_zeros(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the texts of whole numbers without the zeros behind their point."""
-    if not pc.all(pc.match_substring_regex(texts, _WHOLE)).as_py():
+    if not pc.all(pc.match_substring_regex(texts, _WHOLE), min_count=0).as_py():
         raise ValueError("a number is not whole")
     return pc.replace_substring_regex(texts, _ZEROS, "")
 
