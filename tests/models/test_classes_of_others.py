@@ -108,7 +108,7 @@ print(json.dumps({"told": told, "found": found, "unexamined": examination.unexam
 WAYS = {
     "no such class": 'nothing: Mapped["Nothing"] = relationship("Nothing")',
     "no foreign key": "session: Mapped[EcephysSession] = relationship()",
-    "no such attribute": 'other: Mapped[LabNote] = relationship(primaryjoin="LabNote.x == 1")',
+    "no such attribute": 'other: Mapped["LabNote"] = relationship(primaryjoin="LabNote.x == 1")',
     "a Python error": "other: Mapped[EcephysSession] = relationship(primaryjoin=lambda: 1 / 0)",
 }
 

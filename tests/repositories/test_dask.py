@@ -83,7 +83,7 @@ def client(filled: Filled) -> Iterator[Any]:
             n_workers=WORKERS,
             threads_per_worker=THREADS,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",
             env={"LIMS_PASSWORD": password},
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
