@@ -14,8 +14,7 @@ from sqlalchemy import text
 from ecephys_dal import ChannelRepository, Database, UnitFilter, UnitRepository
 from ecephys_dal.database import Bulk, BulkUnfitError
 from ecephys_dal.testing import SyntheticLims
-
-from ..conftest import opened
+from tests.conftest import opened
 
 
 @pytest.fixture
