@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from tests.signals import hear_interruptions
+
 from .children import start
 from .machine import MACHINE
 from .scenarios import FAULTS, Scenario
@@ -47,6 +49,7 @@ class Cell:
 
 def main() -> int:
     """Print the table; return 1 if a form of ours did not survive a row."""
+    hear_interruptions()
     arguments = _arguments()
     began = time.monotonic()
     os.environ["PYTHONWARNINGS"] = "ignore"  # of what children leave that were killed
