@@ -29,6 +29,16 @@ def pinging() -> int:
     return sum(one.name == "ecephys_dal-ping" for one in threading.enumerate())
 
 
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """See that what was waited for in vain ends when it can."""
+    yield
+    until = time.monotonic() + SOON
+    while pinging() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert pinging() == 0
+
+
 def refused(database: Database, match: str, **how: float) -> None:
     """See that a database says in time why it does not answer."""
     began = time.monotonic()
