@@ -106,7 +106,12 @@ def served(
 @pytest.mark.parametrize(
     ("route", "beginning"),
     [
-        *(("postgresql", one) for one in BEGINNINGS),
+        ("postgresql", "a read was begun"),
+        *(
+            pytest.param("postgresql", one, marks=pytest.mark.slow)
+            for one in BEGINNINGS
+            if one != "a read was begun"
+        ),
         *((one, "a read was begun") for one in ROUTES if one != "postgresql"),
     ],
 )
