@@ -77,11 +77,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what asks the server, so that on another one only that needs to be repeated."""
+    numbers: dict[tuple[object, str], dict[int, int]] = {}  # of the values of tests' parameters
     for item in items:
         asked = {"fresh_url", "postgres_url"} & set(getattr(item, "fixturenames", ()))
-        parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
-        if asked and not any(isinstance(one, str) and one == "sqlite" for one in parameters):
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if asked and not any(
+            isinstance(one, str) and one == "sqlite" for one in parameters.values()
+        ):
             item.add_marker(pytest.mark.postgresql)
+        for name in _in_turn(item):
+            known = numbers.setdefault((item.function, name), {})
+            known.setdefault(id(parameters[name]), len(known))
+    for item in items:
+        known = {name: numbers[item.function, name] for name in _in_turn(item)}
+        turns = min(map(len, known.values()), default=1)
+        if len({one[id(item.callspec.params[name])] % turns for name, one in known.items()}) > 1:
+            item.add_marker(pytest.mark.slow)
+
+
+def _in_turn(item: pytest.Item) -> tuple[str, ...]:
+    marker = item.get_closest_marker("in_turn")
+    return marker.args if marker else ()
 
 
 def pytest_terminal_summary(

@@ -99,7 +99,7 @@ def counts(text: str) -> list[int]:
 
 
 def test_a_long_read_shows_its_rows_and_leaves_nothing_behind(route):
-    with in_terminal(route, seconds=0.01) as screen:
+    with in_terminal(route, seconds=0.004) as screen:
         assert screen_of(screen) == [f"frame {route[2]}"]
     assert BAR in screen.text
     seen = counts(screen.text)

@@ -112,7 +112,11 @@ def served(
             for one in BEGINNINGS
             if one != "a read was begun"
         ),
-        *((one, "a read was begun") for one in ROUTES if one != "postgresql"),
+        *(
+            pytest.param(one, "a read was begun", marks=pytest.mark.slow)
+            for one in ROUTES
+            if one != "postgresql"
+        ),
     ],
 )
 def test_a_thread_that_outlives_the_main_thread_is_answered(

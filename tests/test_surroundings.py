@@ -84,7 +84,7 @@ def ran(*arguments: str, folder: Path, **named: str) -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.parametrize("optimised", ["", "2"])
+@pytest.mark.parametrize("optimised", [pytest.param("", marks=pytest.mark.slow), "2"])
 @pytest.mark.timeout(600)  # what Python has not compiled so yet takes its time
 def test_everything_works_out_of_a_zip_file_and_without_docstrings(zipped, optimised, tmp_path):
     done = ran(

@@ -228,6 +228,7 @@ def slow(server: ScriptedServer) -> Iterator[AsyncArtifactClient]:
 
 @pytest.mark.parametrize("form", ASYNCHRONOUS)
 @pytest.mark.parametrize("phase", ["header", "body", "pause"])
+@pytest.mark.in_turn("form", "phase")
 def test_a_task_is_cancelled_wherever_it_is(
     slow: AsyncArtifactClient,
     server: ScriptedServer,
@@ -378,12 +379,12 @@ def test_clients_that_leave_cost_nothing(
         began, used = time.monotonic(), time.process_time()
         works = [form(each, tmp_path / form.__name__) for each in clients for form in ASYNCHRONOUS]
         await asyncio.gather(*map(way, works))
-        while (passed := time.monotonic() - began) < 2:
+        while (passed := time.monotonic() - began) < 1:
             await asyncio.sleep(0.1)
         assert time.process_time() - used < passed / 2
 
     server.script = [lambda _: released.wait(30) and None]
-    connecting = replace(server.settings, host=full_server, connect_timeout=3, max_parallel=8)
+    connecting = replace(server.settings, host=full_server, connect_timeout=1.2, max_parallel=8)
     silent = replace(server.settings, read_timeout=30, max_parallel=8)
     with AsyncArtifactClient(connecting) as one, AsyncArtifactClient(silent) as other:
         clients = [one, other]

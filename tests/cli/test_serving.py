@@ -15,7 +15,7 @@ from unittest.mock import MagicMock, Mock
 import pytest
 from click.testing import CliRunner
 
-from ecephys_dal import testing
+from ecephys_dal import Database, SessionRepository, testing
 from ecephys_dal.cli import serving
 from tests.cli.shell import call, environment, program, terminal
 
@@ -82,12 +82,14 @@ def test_a_folder_is_served_again_at_the_same_address(tmp_path):
     with demo_in(folder) as demo:
         first = told(shown_until_it_serves(demo))
         end(demo, signal.SIGTERM)
-    counted = call("sessions", "--count", database=folder / "lims.db").stdout
-    assert int(counted) > 1
+    with Database(f"sqlite:///{folder}/lims.db") as database:
+        counted = SessionRepository(database).count()
+    assert counted > 1
     with demo_in(folder) as demo:
         assert told(shown_until_it_serves(demo)) == first
         end(demo, signal.SIGTERM)
-    assert call("sessions", "--count", database=folder / "lims.db").stdout == counted
+    with Database(f"sqlite:///{folder}/lims.db") as database:
+        assert SessionRepository(database).count() == counted
     other = call("demo", "--folder", folder, "--sessions", "2")
     assert (other.returncode, other.stderr.count("\n")) == (2, 1)
     assert "sessions is 1 there and 2 here" in other.stderr

@@ -76,6 +76,7 @@ def cell(value: object, dtype) -> object:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", TABLES)
+@pytest.mark.in_turn("name", "form")
 def test_a_file_of_any_form_holds_the_cells_of_the_table(name, form, url, asked, tmp_path):
     path = tmp_path / f"answer.{form}"
     code, shown, told = asked(name, "--database", url, "--output", path)

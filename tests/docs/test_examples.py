@@ -42,8 +42,10 @@ PYTHON_PAGES = [
     if blocks(page, "python") and find_spec(NEEDS.get(name_of(page), "ecephys_dal"))
 ]
 SHELL_PAGES = [page for page in PAGES if blocks(page, "sh")]
-# They start a cluster, and some thirty processes; the examples of commands' help are quick tests.
-LONG_PAGES = [ROOT / "docs" / "many-machines.md", ROOT / "docs" / "command-line.md"]
+# They start a cluster, or many processes; the examples of commands' help are quick tests.
+LONG_PAGES = [
+    ROOT / "docs" / f"{name}.md" for name in ("many-machines", "command-line", "migrations")
+]
 OF_A_CHECKOUT = ("pyproject.toml", "alembic")  # which a page that migrates finds where it is
 HAS_SPARK = find_spec("pyspark") is not None and which("java") is not None
 # How the pages begin, and the other databases that some make.

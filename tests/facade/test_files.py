@@ -393,6 +393,7 @@ READ: dict[str, Callable[[EcephysProjectLimsApi, Served], Awaitable[Any]]] = {
 
 
 @pytest.mark.parametrize("wanted", READ)
+@pytest.mark.in_turn("wanted", "served")
 def test_the_loop_never_waits_for_the_database(
     served: Served, patient: EcephysProjectLimsApi, wanted: str
 ) -> None:

@@ -67,6 +67,7 @@ def _callback(client: AsyncArtifactClient, _: Path) -> Awaitable[Any]:
 
 @pytest.mark.parametrize("form", [_file, _stream, _awaited, _callback])
 @pytest.mark.parametrize("silence", SILENCES)
+@pytest.mark.in_turn("silence", "form")
 def test_a_cancelled_task_ends_at_once(silence: str, form: Fetch, tmp_path: Path) -> None:
     async def run(server: FaultServer) -> float:
         with AsyncArtifactClient(settings_for(server.host, **PATIENT)) as client:

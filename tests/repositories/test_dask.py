@@ -147,6 +147,7 @@ def check(repository: Repository[Any, Any], dtype_backend: Any = "numpy") -> Non
 
 
 @pytest.mark.parametrize("of", REPOSITORIES)
+@pytest.mark.in_turn("of", "database")
 def test_it_is_the_frame_of_the_declared_dtypes(
     database: Database, of: type[Repository[Any, Any]]
 ) -> None:

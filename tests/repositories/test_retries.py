@@ -128,6 +128,7 @@ def ended_once(database: Database, signal: str = "pg_terminate_backend") -> Iter
 
 @BULK
 @pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.in_turn("output", "bulk")
 def test_what_was_ended_in_the_middle_is_asked_again(url: str, output: str, bulk: bool) -> None:
     with named(url, bulk=bulk) as database:
         units = UnitRepository(database)
@@ -184,6 +185,7 @@ def str_of(proxy: Proxy) -> str:
 
 @BULK
 @pytest.mark.parametrize("repository", REPOSITORIES, ids=lambda repository: repository.__name__)
+@pytest.mark.in_turn("repository", "bulk")
 def test_chunks_that_are_cut_again_and_again_are_the_frame(
     url: str, repository: type[Repository[Any, Any]], bulk: bool, chance: random.Random
 ) -> None:

@@ -131,6 +131,7 @@ def table(request: pytest.FixtureRequest) -> type[Repository[Any, Any]]:
 
 @pytest.mark.parametrize("dtypes", ["numpy", "numpy_nullable", "pyarrow"])
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.in_turn("table", "dtypes")
 def test_every_route_gives_the_identical_frame(
     odd: dict[str, str], backend: str, table: type[Repository[Any, Any]], dtypes: Any
 ) -> None:

@@ -91,6 +91,7 @@ def answers(repository: Repository[Any, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("repository", REPOSITORIES.values(), ids=lambda one: one.__name__)
 @pytest.mark.parametrize("how", ["engine", "session", "session on a connection"])
+@pytest.mark.in_turn("repository", "how")
 def test_every_output_sees_the_schema(
     lims: Lims, repository: type[Repository[Any, Any]], how: str
 ) -> None:
@@ -111,6 +112,7 @@ def test_every_output_sees_the_schema(
 
 
 @pytest.mark.parametrize("schemas", [{"x": "y"}, {None: None}, {}])
+@pytest.mark.in_turn("schemas", "lims")
 def test_another_translation_leaves_the_tables_where_they_are(
     lims: Lims, schemas: dict[Any, Any], tmp_path: Path
 ) -> None:

@@ -126,6 +126,7 @@ def test_a_filter_brings_all_that_it_keeps_and_what_that_belongs_to(lims: Lims, 
 
 
 @pytest.mark.parametrize("name", ["whole", *SPECS])
+@pytest.mark.in_turn("name", "lims")
 def test_nothing_refers_to_what_is_not_there(lims: Lims, name: str) -> None:
     path = lims.snapshot(name, specs(lims).get(name))
     with closing(sqlite3.connect(path)) as connection:

@@ -100,8 +100,8 @@ def test_a_demo_that_is_closed_says_so(made):
         pass
 
 
-def test_another_demo_that_is_being_made_there_is_named(tmp_path, monkeypatch):
-    monkeypatch.setenv("ECEPHYS_DAL_LOCK_TIMEOUT", "0.1")
+@pytest.mark.slow  # it waits for a lock, as long as SQLite does
+def test_another_demo_that_is_being_made_there_is_named(tmp_path):
     with closing(sqlite3.connect(tmp_path / "lims.db")) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(ConfigurationError, match="if another demo is being made in"):
