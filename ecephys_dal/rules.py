@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import not_
+from sqlalchemy import Text, cast, not_
 
 from ecephys_dal.display import html_table
 from ecephys_dal.errors import InvalidFilterError, suggestion
@@ -77,13 +77,13 @@ SESSION_NOT_HABITUATION = Rule(
 SESSION_NOT_FAILED = Rule(
     "session_not_failed",
     "The session's workflow_state is known, and is not 'failed'.",
-    EcephysSession.workflow_state != "failed",
+    cast(EcephysSession.workflow_state, Text) != "failed",
     "so it is not known to differ from 'failed'",
 )
 PROBE_NOT_FAILED = Rule(
     "probe_not_failed",
     "The probe's workflow_state is known, and is not 'failed'.",
-    EcephysProbe.workflow_state != "failed",
+    cast(EcephysProbe.workflow_state, Text) != "failed",
     "so it is not known to differ from 'failed'",
 )
 CHANNEL_VALID_DATA = Rule(

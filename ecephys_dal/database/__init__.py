@@ -4,7 +4,7 @@ from ecephys_dal.database.bulk import Bulk, BulkUnfitError
 from ecephys_dal.database.counters import Counters
 from ecephys_dal.database.covering import Covers, cover, coverage_of
 from ecephys_dal.database.database import Database
-from ecephys_dal.database.engine import FOUND_BY_NAME, schema_of
+from ecephys_dal.database.engine import FOUND_BY_NAME, asking, schema_of
 from ecephys_dal.database.question import Question
 from ecephys_dal.database.row_security import SECURED, VIEW, what_hides_rows
 from ecephys_dal.database.translation import translated_errors
@@ -20,6 +20,7 @@ __all__ = [
     "Covers",
     "Database",
     "Question",
+    "asking",
     "cover",
     "coverage_of",
     "is_in_memory",

@@ -157,6 +157,7 @@ class Bulk:
             thread.shutdown()
             try:
                 cursor.executescript("ROLLBACK")
+                cursor.executescript("DISCARD ALL")  # locks outlive a transaction
             except Exception:  # the server has gone, which loses nothing: all was read
                 connection.invalidate()
             else:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, Engine, TextClause, create_engine, event
 from sqlalchemy.exc import InvalidRequestError, NoSuchModuleError
 
 from ecephys_dal.config import asked_password
 from ecephys_dal.database.forks import parted_by_a_fork
+from ecephys_dal.database.meanings import ONE_STATEMENT
 from ecephys_dal.database.server_settings import (
     UTC,
     milliseconds,
@@ -24,15 +28,17 @@ from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError, Rea
 from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from sqlalchemy import URL, Dialect, Engine
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy import URL, Dialect
+    from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
+    from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
     from ecephys_dal.config import DatabaseSettings, Password
 
 __all__ = [
     "FOUND_BY_NAME",
+    "asking",
     "connect_arguments",
     "given_engine",
     "is_owned",
@@ -40,6 +46,8 @@ __all__ = [
     "schema_of",
 ]
 
+_QUERY = re.compile(r"\A(EXPLAIN (?:\([^)]*\) )?)?((?:SELECT|WITH|\().*)\Z", re.DOTALL)
+_ASKS = {"ecephys_dal_asks": True}
 _OWNED = {"ecephys_dal_owned": True}
 # PostgreSQL's option must be known to the engine; other databases ignore it.
 _READ_ONLY = {"postgresql_readonly": True}
@@ -76,10 +84,11 @@ def make_engine(
     try:
         engine = create_engine(
             url,
-            execution_options=_OWNED if owned else _READ_ONLY,
+            execution_options={**_ASKS, **(_OWNED if owned else {})},
             connect_args=connect_arguments(url, settings, owned=owned),
             # A firewall or a restart may have cut an idle connection.
             pool_pre_ping=settings.pre_ping and url.get_backend_name() == "postgresql",
+            pool_reset_on_return=None,  # `_forget` does it
             **_limits(url, settings, connections),
         )
     except (NoSuchModuleError, ModuleNotFoundError) as error:
@@ -89,13 +98,15 @@ def make_engine(
         ) from error
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, owned=owned)
-    elif settings.startup_options:
-        event.listen(engine, "connect", _connect_in_utc)
     else:
-        _set_at_begin(engine, session_settings(url, settings, owned=owned), owned=owned)
+        _prepare_postgresql(engine, owned=owned)
+        if settings.startup_options:
+            event.listen(engine, "connect", _connect_in_utc)
+            event.listen(engine, "reset", _connect_in_utc)
+        else:
+            _set_at_begin(engine, session_settings(url, settings, owned=owned), owned=owned)
     if password is not None:
         _log_in_by(engine, password)
-    event.listen(engine, "before_cursor_execute", _with_plain_values, retval=True)
     if not is_in_memory(url):  # which a child has a copy of
         parted_by_a_fork(engine)
     return engine
@@ -175,11 +186,10 @@ def given_engine(engine: Engine, *, owned: bool) -> Engine:
     """
     if not is_in_memory(engine.url):
         parted_by_a_fork(engine)
-    ours = _listenable(engine.execution_options(**(_OWNED if owned else _READ_ONLY)))
+    ours = _listenable(engine.execution_options(**_ASKS, **(_OWNED if owned else _READ_ONLY)))
     ours._connection_cls = _Lent  # noqa: SLF001 - a Session asks the engine for connections too
     if engine.dialect.name == "postgresql":
         event.listen(ours, "begin", _begin_in_utc)
-    event.listen(ours, "before_cursor_execute", _with_plain_values, retval=True)
     if not owned:
         event.listen(ours, "set_connection_execution_options", _refuse_autocommit)
     return ours
@@ -188,7 +198,7 @@ def given_engine(engine: Engine, *, owned: bool) -> Engine:
 def _listenable(engine: Engine) -> Engine:
     """Return the engine, or raise if SQLAlchemy, before some 2.0 version, can't listen on it."""
     try:
-        event.contains(engine, "before_cursor_execute", _with_plain_values)
+        event.contains(engine, "begin", _begin_in_utc)
     except InvalidRequestError as error:
         raise ConfigurationError(
             "this version of SQLAlchemy can't watch an engine that engine.execution_options() gave;"
@@ -197,9 +207,38 @@ def _listenable(engine: Engine) -> Engine:
     return engine
 
 
-def _connect_in_utc(connection: DBAPIConnection, _: object) -> None:
+def _prepare_postgresql(engine: Engine, *, owned: bool) -> None:
+    """Let each user of a pooled connection find it as a new one, and begin by reading."""
+    dialect: Any = engine.dialect
+
+    if not owned:
+
+        @event.listens_for(engine, "checkout")
+        def read_only(connection: DBAPIConnection, *_: object) -> None:
+            dialect.set_readonly(connection, True)
+
+    @event.listens_for(engine, "reset")
+    def forget(
+        connection: DBAPIConnection, record: ConnectionPoolEntry, state: PoolResetState
+    ) -> None:
+        if state.terminate_only:
+            return
+        try:
+            connection.rollback()
+            if not owned:
+                dialect.set_readonly(connection, None)
+            connection.autocommit = True
+            cursor = connection.cursor()
+            cursor.execute("DISCARD ALL")
+            cursor.close()
+            connection.autocommit = False
+        except dialect.loaded_dbapi.Error:  # the server has gone, and with it all that was set
+            record.invalidate()
+
+
+def _connect_in_utc(connection: DBAPIConnection, *_: object) -> None:
     """Set the zone where the server was not told, or PGTZ told it otherwise after the options."""
-    if _zone(connection) != UTC:
+    if _zone(connection) not in (UTC, None):
         cursor = connection.cursor()
         cursor.execute(f"SET TimeZone = '{UTC}'")
         cursor.close()
@@ -247,12 +286,13 @@ def _refuse_autocommit(_bind: Connection | Engine, options: dict[str, Any]) -> N
 class _Lent(Connection):
     """A connection of a caller's engine: as long as it is ours it is in UTC, and can't write.
 
-    Transactions of PostgreSQL do that already, but not where each statement is one of its own.
+    Transactions of PostgreSQL do that, so that each statement is not one of its own here; what is
+    set within them goes with them.
     """
 
     def __init__(self, engine: Engine, **named: Any) -> None:
         super().__init__(engine, **named)
-        self._settings: dict[str, Any] = {}  # as they were before
+        self._before: Any = None  # what is to be set again
         try:
             self._borrow()
         except BaseException:
@@ -260,32 +300,33 @@ class _Lent(Connection):
             raise
 
     def _borrow(self) -> None:
-        wanted = {} if is_owned(self) else {"query_only": "ON"}
-        if self.dialect.name != "sqlite":
-            if not getattr(self.connection.dbapi_connection, "autocommit", False):
-                return
-            read_only = {} if is_owned(self) else {"default_transaction_read_only": "on"}
-            wanted = {"TimeZone": "UTC", **read_only}
-        for name, value in wanted.items():
-            before = self.exec_driver_sql(f"{self._words[0]} {name}").scalar_one()
-            self._set(name, value)
-            self._settings[name] = before
-        self.rollback()  # so that the transaction begins with the first statement
+        if self.dialect.name == "sqlite":
+            if not is_owned(self):
+                self._before = self.exec_driver_sql("PRAGMA query_only").scalar_one()
+                self.exec_driver_sql("PRAGMA query_only = ON")
+                self.rollback()  # so that the transaction begins with the first statement
+        elif getattr(driver := self._driver, "autocommit", False):
+            driver.autocommit, self._before = False, True
 
     @property
-    def _words(self) -> tuple[str, str]:
-        return ("PRAGMA", "PRAGMA") if self.dialect.name == "sqlite" else ("SHOW", "SET")
-
-    def _set(self, name: str, value: Any) -> None:
-        self.exec_driver_sql(f"{self._words[1]} {name} = '{value}'")
+    def _driver(self) -> Any:
+        return self.connection.dbapi_connection
 
     def close(self) -> None:
         """Give it back as it was."""
         try:
-            while self._settings and not (self.closed or self.invalidated):
-                self._set(*self._settings.popitem())
+            if self._before is not None and not (self.closed or self.invalidated):
+                self._give_back()
         finally:
             super().close()
+
+    def _give_back(self) -> None:
+        before, self._before = self._before, None
+        if self.dialect.name == "sqlite":
+            self.exec_driver_sql(f"PRAGMA query_only = {before}")
+        else:
+            self._driver.rollback()
+            self._driver.autocommit = before
 
 
 def is_owned(bind: Connection | Engine) -> bool:
@@ -310,19 +351,54 @@ def schema_of(
     return schema
 
 
-def _with_plain_values(
-    _connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any
+@event.listens_for(Engine, "before_cursor_execute", retval=True)
+def _as_sent(
+    connection: Connection,
+    _cursor: Any,
+    statement: str,
+    parameters: Any,
+    context: ExecutionContext,
+    _executemany: bool,
 ) -> tuple[str, Any]:
-    """Bind what NumPy holds as Python's own values: drivers don't know it, or misread it."""
+    """Return what is sent of a statement of ours: one statement, and values that drivers know."""
+    options = context.execution_options
+    if not options.get("ecephys_dal_asks"):
+        return statement, parameters
     if isinstance(parameters, dict):
         parameters = {name: _plain(value) for name, value in parameters.items()}
     elif isinstance(parameters, tuple):
         parameters = tuple(map(_plain, parameters))
+    if connection.dialect.name == "postgresql" and "ecephys_dal_owned" not in options:
+        statement = _as_one(statement, context)
     return statement, parameters
 
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _as_one(statement: str, context: ExecutionContext) -> str:
+    """Let the server refuse a query that a text of the caller's has made several statements of.
+
+    psycopg2 sends the text as it is, and the server runs all that stands between its semicolons.
+    So each query gets a name that nobody can guess, where it begins and where it ends: what ends
+    before asks for a name that is not there.
+    """
+    compiled: Any = context.compiled
+    if compiled is None or isinstance(compiled.statement, TextClause):
+        return statement
+    name = f"{ONE_STATEMENT}{token_hex(8)}"
+    return _QUERY.sub(rf"\1SELECT {name}.* FROM (\n\2\n) AS {name}", statement)
+
+
+@contextmanager
+def asking(connection: Connection) -> Iterator[None]:
+    """Treat what is executed meanwhile on a connection of the caller's as statements of ours."""
+    connection.execution_options(**_ASKS)
+    try:
+        yield
+    finally:
+        connection.execution_options(ecephys_dal_asks=False)
 
 
 def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
@@ -345,3 +421,11 @@ def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.connection.cursor().execute("BEGIN")
+
+    @event.listens_for(engine, "reset")
+    def forget(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
+        connection.rollback()
+        configure(connection, record)
+        attached = connection.execute("PRAGMA database_list").fetchall()
+        if len(attached) > 1 and not is_in_memory(engine.url):  # one of temporary tables, too
+            record.invalidate()

@@ -12,12 +12,14 @@ from ecephys_dal.errors import (
     EcephysDalError,
     ReadOnlyError,
     SchemaMismatchError,
+    StatementRefusedError,
     StatementTimeoutError,
 )
 
 __all__ = [
     "CANCELLED",
     "LOST",
+    "ONE_STATEMENT",
     "OVERDUE",
     "REFUSED",
     "UNREACHABLE",
@@ -30,6 +32,7 @@ LOST, REFUSED, CANCELLED = "08006", "08001", "57014"  # SQLSTATEs
 # What has none, or shares one.
 UNREACHABLE, OVERDUE, _UNKNOWN_HOST = "unreachable", "overdue", "unknown host"
 _NO_OPTIONS = "no options"
+ONE_STATEMENT = "ecephys_dal_one_"  # how the name of a query begins, which nobody can guess
 
 # What is said where there is no SQLSTATE: by SQLite, which has none, and by libpq until a
 # connection stands, which hands on the words alone. In other languages less is told apart. The
@@ -99,6 +102,11 @@ _MEANT = {
         " sets them",
     ),
     "25P04": _OVERDUE,
+    ONE_STATEMENT: Meaning(
+        StatementRefusedError,
+        "was not asked: a text of the question ends its statement and begins another one",
+        "write one condition for each text(), and bind values instead of writing them into it",
+    ),
     "invalid dsn": Meaning(ConfigurationError, "can't be opened", "check the options of the URL"),
     "read-write": Meaning(
         DatabaseUnavailableError,

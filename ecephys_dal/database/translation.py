@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from ecephys_dal.database.meanings import (
     CANCELLED,
     LOST,
+    ONE_STATEMENT,
     OVERDUE,
     REFUSED,
     UNREACHABLE,
@@ -136,6 +137,8 @@ def worded(
         if otherwise == UNREACHABLE and getattr(database, "has_answered", False):
             otherwise = REFUSED
         state, reason = state_said(message) or (otherwise, message)
+    if ONE_STATEMENT in message:
+        state = ONE_STATEMENT
     if state == CANCELLED and _is_overdue(database, began):
         state = OVERDUE
     meaning = meaning_of(state)

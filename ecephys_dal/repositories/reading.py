@@ -18,6 +18,7 @@ from ecephys_dal.database import (
     BulkUnfitError,
     Database,
     Question,
+    asking,
     coverage_of,
     shown,
     translated_errors,
@@ -82,7 +83,10 @@ class Reader:
             with self.db.session() as db:
                 yield db
         else:
-            with translated_errors(self.shown):
+            with (
+                translated_errors(self.shown),
+                asking(self.db.connection(bind_arguments={"mapper": self._model})),
+            ):
                 yield self.db
 
     @contextmanager
@@ -95,7 +99,9 @@ class Reader:
             if self.db.autoflush:
                 self.db.flush()  # as the session does before a query of its own
             with translated_errors(self.shown):
-                yield self.db.connection(bind_arguments={"mapper": self._model})
+                connection = self.db.connection(bind_arguments={"mapper": self._model})
+                with asking(connection):
+                    yield connection
 
     @property
     def _bind(self) -> Connection | Engine:
