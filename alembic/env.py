@@ -4,12 +4,14 @@ The database is named on the command line, ``alembic -x url=sqlite:///lims.db up
 handed over as a connection by `ecephys_dal.migrations`. There is no default.
 """
 
+import sys
 from typing import Any
 
 from alembic import context
-from sqlalchemy import Connection
+from sqlalchemy import Connection, exists, inspect, select, table
 
 from ecephys_dal.database import Database
+from ecephys_dal.database.url import without_secrets
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.migrations import refuse_somebody_elses_lims
 from ecephys_dal.models import LIMS_TABLES, Base
@@ -49,9 +51,32 @@ def configure(**options: Any) -> None:
 
 def migrate(connection: Connection) -> None:
     refuse_somebody_elses_lims(connection)
+    filled = [name for name in tables_of(connection) if has_rows(connection, name)]
     configure(connection=connection)
     with context.begin_transaction():
         context.run_migrations()
+    # In the same transaction, so that they are there again if nobody wanted that.
+    if lost := sorted({*filled} - {*tables_of(connection)}):
+        refuse_unless_wanted(connection, lost)
+
+
+def tables_of(connection: Connection) -> set[str]:
+    return LIMS_TABLES.keys() & {*inspect(connection).get_table_names()}
+
+
+def has_rows(connection: Connection, name: str) -> bool:
+    return connection.execute(select(exists().select_from(table(name)))).scalar_one()
+
+
+def refuse_unless_wanted(connection: Connection, lost: list[str]) -> None:
+    named = f"{', '.join(lost[:3])} ({len(lost)} tables that hold rows)"
+    url = without_secrets(connection.engine.url)
+    if context.get_x_argument(as_dictionary=True).get("rows") == "drop":
+        return
+    if sys.stdin.isatty() and input(f"Drop {named} of {url}? [y/N] ").strip().lower() == "y":
+        return
+    message = f"{url} would lose {named}; nothing was changed. To drop them, say -x rows=drop"
+    raise ConfigurationError(message)
 
 
 def run_offline() -> None:

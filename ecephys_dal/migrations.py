@@ -18,12 +18,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import text
 
 from ecephys_dal.database import schema_of
 from ecephys_dal.database.url import without_secrets
 from ecephys_dal.errors import ConfigurationError
-from ecephys_dal.models import LIMS_TABLES
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -39,8 +38,32 @@ __all__ = [
 ]
 
 
+# What a database holds, LIMS' own first; not what extensions bring, nor a table that Alembic has
+# made and left empty.
+_RELATIONS = {
+    "postgresql": """
+SELECT relname
+FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace ON relnamespace = pg_namespace.oid
+WHERE relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND relname <> 'alembic_version'
+AND nspname <> 'information_schema' AND nspname !~ '^pg_'
+AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_depend
+    WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid
+    AND (deptype = 'e' OR relkind = 'S' AND deptype IN ('a', 'i'))  -- a column's own
+)
+ORDER BY relname NOT LIKE 'ecephys%', relname
+""",
+    "sqlite": """
+SELECT name FROM sqlite_master
+WHERE type IN ('table', 'view') AND name <> 'alembic_version'
+AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+ORDER BY name NOT LIKE 'ecephys%', name
+""",
+}
+
+
 def refuse_somebody_elses_lims(connection: Connection) -> None:
-    """Raise if the database holds LIMS tables that these migrations did not make.
+    """Raise if the database holds anything that is not of these migrations.
 
     Parameters
     ----------
@@ -50,8 +73,9 @@ def refuse_somebody_elses_lims(connection: Connection) -> None:
     Raises
     ------
     ConfigurationError
-        If a LIMS table is there but no revision of ours is recorded, or an unknown one is, or the
-        connection has a ``schema_translate_map`` for tables without a schema.
+        If a table, view, foreign table or sequence is there, in whatever schema, but no revision
+        of ours is recorded, or an unknown one is; or the connection has a
+        ``schema_translate_map`` for tables without a schema.
     """
     if (schema := schema_of(connection)) is not None:
         raise ConfigurationError(
@@ -62,26 +86,15 @@ def refuse_somebody_elses_lims(connection: Connection) -> None:
     recorded = set(MigrationContext.configure(connection).get_current_heads())
     if recorded and recorded <= ours:
         return
-    found = sorted(_lims_tables(connection))
+    found = [*connection.execute(text(_RELATIONS[connection.dialect.name])).scalars()]
     if found or recorded:
         message = (
             f"{without_secrets(connection.engine.url)} holds {', '.join(found[:3]) or 'no tables'}"
-            f" ({len(found)} LIMS tables) and in alembic_version"
+            f" ({len(found)} tables or the like) and in alembic_version"
             f" {', '.join(recorded) or 'no revision'}, so these migrations did not make it; it may"
             " be somebody's LIMS, which is only ever read. Name an empty database."
         )
         raise ConfigurationError(message)
-
-
-def _lims_tables(connection: Connection) -> set[str]:
-    """Return the LIMS tables and views, also of schemas in which unqualified names aren't found."""
-    catalogue = inspect(connection)
-    names = set(LIMS_TABLES)
-    found = {name for name in names if catalogue.has_table(name)}
-    for schema in catalogue.get_schema_names():
-        there = {*catalogue.get_table_names(schema), *catalogue.get_view_names(schema)}
-        found |= {name for name in names & there if name.startswith("ecephys_")}
-    return found
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -181,8 +194,8 @@ def upgrade(connection: Connection) -> None:
     Raises
     ------
     ConfigurationError
-        If the database holds LIMS tables that these migrations did not make, or the connection is
-        in the middle of a transaction.
+        If the database holds anything that these migrations did not make, or the connection is in
+        the middle of a transaction.
     """
     if connection.in_transaction():
         raise ConfigurationError(
