@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
     from ecephys_dal.frames.pieces import Values
 
-__all__ = ["EXACT_FLOAT", "PlainBundles"]
+__all__ = ["EXACT_FLOAT", "MOST_KEYS", "PlainBundles"]
 
 EXACT_FLOAT = 2**53  # up to here a whole number is the same as a float
+MOST_KEYS = 2000  # thirty times as many as LIMS has; each becomes a column
 _SAMPLE = 5  # bundles of a run, which tell what the values of its keys are
 _MOST_STRETCHES = 100  # of rows with the same keys, in a batch; more would be slow
 _BLOCK = 2**19
@@ -110,7 +111,7 @@ class PlainBundles:
             return None
         try:
             return _joined([table.result() for table in self._tables])
-        except (_NotPlainError, TypeError, ValueError):
+        except (_NotPlainError, RecursionError, TypeError, ValueError):
             return None
 
     def _decode(self, texts: pa.Array, run_ids: pa.Array) -> pa.Table:
@@ -187,6 +188,8 @@ def _sorted_by_keys(texts: pa.Array, run_ids: np.ndarray[Any, Any]) -> list[_Ali
             without.append(stretch)
             continue
         keys = tuple(sample[0])
+        if len(keys) > MOST_KEYS:
+            raise _NotPlainError
         alike = found.setdefault(keys, _Alike(keys))
         alike.stretches.append(stretch)
         alike.sample.extend(sample)

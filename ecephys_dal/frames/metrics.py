@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecephys_dal.errors import SchemaMismatchError
 from ecephys_dal.frames.arrow import is_arrow
-from ecephys_dal.frames.bundles import EXACT_FLOAT, PlainBundles
+from ecephys_dal.frames.bundles import EXACT_FLOAT, MOST_KEYS, PlainBundles
 from ecephys_dal.frames.columns import FrameColumn
 from ecephys_dal.frames.metric_keys import METRIC_KEYS, is_boolean
 from ecephys_dal.frames.pieces import joined
@@ -55,6 +55,8 @@ def metric_columns(pieces: Iterable[Piece], key: str) -> tuple[list[FrameColumn]
             values.to_pylist() if is_arrow(values) else values for values in (ids, bundles)
         )
         metrics = _of_bundles(ids, bundles)
+        for name, values in metrics.items():
+            _check_texts(name, ids, values)
     columns = [FrameColumn(name, _kind(name, values)) for name, values in metrics.items()]
     return [FrameColumn(key, int, nullable=False), *columns], [[ids, *metrics.values()]]
 
@@ -63,9 +65,38 @@ def _of_bundles(ids: Values, texts: Values) -> dict[str, Values]:
     """Decode bundles one by one, whatever they hold."""
     bundles = list(map(_bundle, ids, texts))
     names = tuple(dict.fromkeys(chain.from_iterable(bundles or METRIC_KEYS.values())))
+    if len(names) > MOST_KEYS:  # a column each
+        _refuse_many_keys(ids, bundles)
     # One pass over the bundles, at the speed of C; without rows, a column of nothing a name.
     cells = (tuple(map(bundle.get, names)) for bundle in bundles)
     return dict(zip(names, zip(*cells, strict=True) if bundles else repeat(()), strict=False))
+
+
+def _refuse_many_keys(ids: Values, bundles: list[dict[str, Any]]) -> None:
+    names: set[str] = set()
+    for unit_id, bundle in zip(ids, bundles, strict=True):
+        names.update(bundle)
+        if len(names) > MOST_KEYS:
+            raise SchemaMismatchError(
+                f"with the metric bundle of unit {unit_id}, of {len(bundle):,} keys, a table would"
+                f" have more than {MOST_KEYS:,} columns; leave the unit out by unit_ids"
+            )
+
+
+def _check_texts(name: str, ids: Values, values: Values) -> None:
+    """Raise if a name or a value holds half of a character, which is a text in JSON alone."""
+    if name.isascii() and str not in set(map(type, values)):
+        return
+    for unit_id, value in zip(ids, values, strict=True):
+        try:
+            (name if value is None else f"{name}{value}").encode()
+        except UnicodeEncodeError:  # noqa: PERF203 - where there is such a text at all
+            raise SchemaMismatchError(
+                f"the metric {name!a:.80} of unit {unit_id} holds half of a character (a lone"
+                " surrogate), which is no text; leave the unit out by unit_ids",
+                table="ecephys_unit_metric_bundles",
+                column="data",
+            ) from None
 
 
 def _kind(name: str, values: Values) -> type:
@@ -98,7 +129,7 @@ def _bundle(unit_id: int, data: Any) -> dict[str, Any]:
         bundle = json.loads(data) if isinstance(data, str) else data
         if isinstance(bundle, str):  # a text that was stored as JSON
             bundle = json.loads(bundle)
-    except ValueError:
+    except (ValueError, RecursionError):  # of numbers and depths beyond those of Python, too
         bundle = data
     if bundle is None:
         return {}

@@ -45,7 +45,14 @@ T = TypeVar("T")
 
 _JSON = (114, 3802)  # PostgreSQL's json and jsonb, which psycopg2 reads as Python's objects
 # What fetching raises, the last one of a number's column that holds none.
-_UNREADABLE = (TypeError, ValueError, ArithmeticError, DBAPIError, InvalidRequestError)
+_UNREADABLE = (
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    RecursionError,
+    DBAPIError,
+    InvalidRequestError,
+)
 _NO_TEXT = ("22021", "22P05")  # SQLSTATEs of bytes that are no text of an encoding
 _UNDECODABLE = "Could not decode to UTF-8"  # Python's, which is the same in all languages
 _FEW = 500  # rows that fit into a processor's cache until they are converted
@@ -223,7 +230,7 @@ class Reader:
             with suppress(SQLAlchemyError):  # the transaction of a caller's session has ended
                 table, column, record = self._unreadable(query)
             named = f"column {column!r} of {table}" if column else "a value"
-            no_json = isinstance(error, JSONDecodeError)
+            no_json = isinstance(error, (JSONDecodeError, RecursionError))  # or too deep
             stored = (
                 "no JSON" if no_json else "no text of its encoding, or no moment that Python has"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from urllib.parse import quote
 
 from ecephys_dal.display import html_table
 from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError
+from ecephys_dal.models import LIMS_TABLES
 from ecephys_dal.paths import absolute_path
 
 if TYPE_CHECKING:
@@ -29,6 +31,27 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
+_TABLES = {
+    *LIMS_TABLES,
+    *("alembic_version", "ecephys_dal_snapshot", "ecephys_dal_absent", "ecephys_dal_left"),
+}
+# What is noted has this shape; a name that is `str` stands for any.
+_NOTED: dict[Any, Any] = {
+    **dict.fromkeys(("schema_revision", "source", "created_at", "library_version"), str),
+    "coverage": {
+        "level": int,
+        "deepest": int,
+        "whole": bool,
+        "published_at": str | None,
+        "rules": [str],
+    },
+    "filters": [{"type": str, "fields": dict}],
+    "rules": [str],
+    "lacking": [str],
+    "dangling": int,
+    "rows": {str: int},
+    "digests": {str: str},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,18 +171,61 @@ def noted_in(path: str | Path) -> dict[str, Any]:
     """Return what is noted in a snapshot, or raise a `ConfigurationError` if it can't be read."""
     with closing(connected(path)) as connection:
         try:
+            _check_tables(path, connection)
             rows = connection.execute("SELECT name, value FROM ecephys_dal_snapshot").fetchall()
         except sqlite3.DatabaseError as error:
             raise ConfigurationError(
                 f"{path} is no snapshot ({error}); ecephys_dal.snapshot.create makes one"
             ) from error
-    noted = {name: json.loads(value) for name, value in rows}
+    try:
+        noted = {name: json.loads(value) for name, value in rows}
+    except (RecursionError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"{path} is no snapshot: what it notes is no JSON") from error
     _check_version(path, noted)
     if "digests" not in noted:
         raise ConfigurationError(
             f"{path} is a snapshot that is not whole; ecephys_dal.snapshot.create goes on with it"
         )
+    for name, shape in _NOTED.items():
+        if not _has(noted.get(name), shape):
+            raise ConfigurationError(
+                f"{path} is no snapshot: it notes {noted.get(name)!r:.80} as its {name}"
+            )
     return noted
+
+
+def _has(value: Any, shape: Any) -> bool:
+    """Tell whether a value of JSON has a shape."""
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_has(one, shape[0]) for one in value)
+    if isinstance(shape, dict):
+        if not isinstance(value, dict) or (str not in shape and value.keys() != shape.keys()):
+            return False
+        return all(_has(one, shape.get(str) or shape[name]) for name, one in value.items())
+    return isinstance(value, shape)
+
+
+def _check_tables(path: str | Path, connection: sqlite3.Connection) -> None:
+    """Refuse what is no table of LIMS or of ours: a view of that name can take for ever."""
+    strange = [
+        f"{kind} {name}"
+        for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master")
+        if kind not in ("table", "index")
+        or not (name.startswith("sqlite_") or kind == "index" or name in _TABLES)
+        or not re.match(f"CREATE (UNIQUE )?{kind} ", sql or f"CREATE {kind} ", re.IGNORECASE)
+    ]
+    strange += [
+        f"computed column {table}.{column}"
+        for table, column in connection.execute(
+            "SELECT t.name, c.name FROM sqlite_master AS t, pragma_table_xinfo(t.name) AS c"
+            " WHERE t.type = 'table' AND c.hidden <> 0"
+        )
+    ]
+    if strange:
+        raise ConfigurationError(
+            f"{path} is no snapshot: it holds the {strange[0]!r:.80}; take one that"
+            " ecephys_dal.snapshot.create made"
+        )
 
 
 def is_snapshot(path: str | Path) -> bool:
@@ -176,10 +242,10 @@ def is_snapshot(path: str | Path) -> bool:
     """
     try:
         with closing(connected(path)) as connection:
-            connection.execute("SELECT name, value FROM ecephys_dal_snapshot")
+            query = "SELECT name FROM sqlite_master WHERE name = 'ecephys_dal_snapshot'"
+            return connection.execute(query).fetchone() is not None
     except (DatabaseUnavailableError, sqlite3.DatabaseError, OSError, ValueError):
         return False
-    return True
 
 
 def _check_version(path: str | Path, noted: Mapping[str, Any]) -> None:

@@ -1,0 +1,139 @@
+"""Hostile values cost a question an error that names the row, and a hostile snapshot is not opened."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from ecephys_dal import Database, EcephysDalError, UnitMetricRepository, snapshot
+from ecephys_dal.errors import ConfigurationError, SchemaMismatchError
+from ecephys_dal.snapshot import SnapshotDatabase
+from ecephys_dal.snapshot.opening import database_of
+from ecephys_dal.testing import create_synthetic_lims
+from tests.conftest import BACKENDS, FreshUrl
+
+SMALL = {"sessions": 1, "channels_per_probe": 2, "units_per_session": 8, "progress": False}
+BUNDLES = {
+    "100,000 keys": json.dumps({f"key_{i}": 1.5 for i in range(100_000)}),
+    "5,000 digits": f'{{"a": {"9" * 5000}}}',
+    "100,000 deep": f'{{"a": {"[" * 100_000}{"]" * 100_000}}}',
+    "100,000 deep, without an end": "[" * 100_000,
+    "half a character": '{"a": "\\ud800"}',
+    "half a character as a key": '{"\\ud800": 1}',
+    "both halves, the wrong way round": '{"a": "\\udc00\\ud800"}',
+}
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def lims(request: pytest.FixtureRequest, fresh_url: FreshUrl) -> str:
+    """A LIMS whose bundles are texts, which may be anything."""
+    url = fresh_url(request.param)
+    create_synthetic_lims(url, **SMALL)
+    if request.param == "postgresql":
+        with Database(url, owned=True) as owned, owned.connection() as connection:
+            retype = "ALTER TABLE ecephys_unit_metric_bundles ALTER COLUMN data TYPE text"
+            connection.execute(text(retype))
+    return url
+
+
+@pytest.mark.parametrize("at", [0, -1])
+@pytest.mark.parametrize("bundle", BUNDLES.values(), ids=BUNDLES)
+@pytest.mark.in_turn("bundle", "at")
+def test_a_hostile_bundle_is_named(lims: str, bundle: str, at: int) -> None:
+    with Database(lims, owned=True) as owned, owned.connection() as connection:
+        query = "SELECT id, ecephys_unit_id, data FROM ecephys_unit_metric_bundles ORDER BY id"
+        row, unit, data = connection.execute(text(query)).all()[at]
+    write(lims, row, bundle)
+    began = time.monotonic()
+    for bulk in (True, False):
+        with Database(lims, bulk=bulk) as database:
+            metrics = UnitMetricRepository(database)
+            for ask in (metrics.frame, lambda: list(metrics.chunks(size=3))):  # noqa: B023
+                with pytest.raises(SchemaMismatchError) as caught:
+                    ask()
+                assert str(unit) in str(caught.value)
+                assert len(str(caught.value)) < 1000
+            assert len(metrics.frame(where=text(f"ecephys_units.id <> {unit}"))) > 0
+    assert time.monotonic() - began < 20
+    write(lims, row, data)
+
+
+def write(url: str, row: int, data: object) -> None:
+    with Database(url, owned=True) as owned, owned.connection() as connection:
+        statement = "UPDATE ecephys_unit_metric_bundles SET data = :data WHERE id = :id"
+        connection.execute(text(statement), {"data": data, "id": row})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    url = f"sqlite:///{folder}/lims.db"
+    create_synthetic_lims(url, **SMALL)
+    snapshot.create(url, folder / "snapshot.db", progress=False)
+    return folder / "snapshot.db"
+
+
+ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT x"
+NOTED = "UPDATE ecephys_dal_snapshot SET value = {} WHERE name = '{}'"
+PLANTED = {
+    "a view as a table": "DROP TABLE genders; CREATE VIEW genders AS SELECT 1 AS id, 'M' AS name",
+    "an endless view": f"DROP TABLE genders; CREATE VIEW genders AS {ENDLESS} AS id, 'M' AS name FROM r",
+    "endless notes": "DROP TABLE ecephys_dal_snapshot; CREATE VIEW ecephys_dal_snapshot AS"
+    f" {ENDLESS} AS name, 1 AS value FROM r",
+    "a view besides": "CREATE VIEW besides AS SELECT 1",
+    "a trigger": "CREATE TRIGGER t AFTER INSERT ON ages BEGIN SELECT 1; END",
+    "a table besides": "CREATE TABLE besides (id int)",
+    "a virtual table": "DROP TABLE genders; CREATE VIRTUAL TABLE genders USING fts5(name)",
+    "a computed column": "DROP TABLE genders; CREATE TABLE genders (id int, name AS (zeroblob(900000000)))",
+    "notes that are no JSON": NOTED.format("'{'", "digests"),
+    "deep notes": NOTED.format(f"'{'[' * 100_000}'", "digests"),
+    "notes of bytes": NOTED.format("x'ff'", "source"),
+    "digests that are none": NOTED.format("'5'", "digests"),
+    "rows that are none": NOTED.format("""'{"ages": "many"}'""", "rows"),
+    "no filter": NOTED.format("'[5]'", "filters"),
+    "no rules": NOTED.format("'null'", "rules"),
+    "no coverage": NOTED.format("'{}'", "coverage"),
+    "coverage of another kind": NOTED.format("""'{"whole": "yes"}'""", "coverage"),
+    "a version that is none": NOTED.format("""'"1"'""", "format_version"),
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
+def test_a_hostile_snapshot_is_refused_at_once(whole: Path, tmp_path: Path, planted: str) -> None:
+    path = tmp_path / "snapshot.db"
+    shutil.copy(whole, path)
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            connection.executescript(f"PRAGMA foreign_keys = OFF; {planted}")
+        except sqlite3.OperationalError as error:
+            assert "no such module" in str(error)  # noqa: PT017
+            return
+        connection.commit()
+    began = time.monotonic()
+    openings: list[Any] = [
+        lambda: SnapshotDatabase(path),
+        lambda: database_of(f"sqlite:///{path}"),
+        lambda: snapshot.info(path),
+        lambda: list(snapshot.verify(path, progress=False).problems),
+        lambda: snapshot.create(path, tmp_path / "copy.db", progress=False),
+    ]
+    for opened in openings:
+        with pytest.raises(ConfigurationError, match="snapshot"):
+            opened()
+    assert time.monotonic() - began < 5
+    assert not (tmp_path / "copy.db").exists()
+
+
+def test_what_is_no_snapshot_at_all_is_refused(tmp_path: Path) -> None:
+    for content in (b"", b"SQLite format 3\0" + b"\xff" * 4096, b"\0" * 100, b"hello"):
+        (tmp_path / "s.db").write_bytes(content)
+        with pytest.raises(EcephysDalError):
+            SnapshotDatabase(tmp_path / "s.db")
