@@ -89,7 +89,7 @@ def _check_texts(name: str, ids: Values, values: Values) -> None:
         return
     for unit_id, value in zip(ids, values, strict=True):
         try:
-            (name if value is None else f"{name}{value}").encode()
+            ("" if value is None else f"{name}{value}").encode()
         except UnicodeEncodeError:  # noqa: PERF203 - where there is such a text at all
             raise SchemaMismatchError(
                 f"the metric {name!a:.80} of unit {unit_id} holds half of a character (a lone"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sized
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial, wraps
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -199,8 +199,11 @@ class Reader:
         # its transaction, which may be each statement's own.
         autocommit = getattr(connection.connection.dbapi_connection, "autocommit", False)
         options = {} if size is None or autocommit is True else {"yield_per": size}
-        with self.readable(table):
-            result = connection.execute(table, execution_options=options)
+        # Closed, because an error that somebody keeps would keep the cursor, and its lock.
+        with (
+            self.readable(table),
+            closing(connection.execute(table, execution_options=options)) as result,
+        ):
             self._check_types(table, result)
             yield from map(piece_of_rows, result.partitions(size or _FEW))
 
