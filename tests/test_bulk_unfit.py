@@ -11,10 +11,18 @@ import pandas as pd
 import pytest
 from sqlalchemy import text
 
-from ecephys_dal import ChannelRepository, Database, UnitFilter, UnitRepository
+from ecephys_dal import (
+    ChannelRepository,
+    Database,
+    DatabaseUnavailableError,
+    StatementRefusedError,
+    UnitFilter,
+    UnitMetricRepository,
+    UnitRepository,
+)
 from ecephys_dal.database import Bulk, BulkUnfitError
-from ecephys_dal.testing import SyntheticLims
-from tests.conftest import opened
+from ecephys_dal.testing import SyntheticLims, create_synthetic_lims
+from tests.conftest import FreshUrl, opened
 
 
 @pytest.fixture
@@ -107,3 +115,36 @@ def test_each_question_is_a_transaction_that_only_reads(routes: Any) -> None:
         (batch,) = batches
     assert batch.to_pydict()["a"] == ["on"]
     assert database.bulk.pool.checkedout() == 0
+
+
+def test_settings_of_a_database_part_no_routes(
+    fresh_url: FreshUrl, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither floats of fewer digits, nor names in quotes, by which ADBC knows no type any more."""
+    url = fresh_url("postgresql")
+    create_synthetic_lims(
+        url, sessions=1, channels_per_probe=2, units_per_session=9, progress=False
+    )
+    with Database(url, owned=True) as owned, owned.connection() as connection:
+        for statement in (
+            "UPDATE ecephys_units SET snr = 0.1::float8 + 0.2::float8",
+            f"ALTER DATABASE {owned.url.database} SET extra_float_digits = 0",
+            f"ALTER DATABASE {owned.url.database} SET quote_all_identifiers = on",
+        ):
+            connection.execute(text(statement))
+    with Database(url) as bulk, Database(url, bulk=False) as rows:
+        for repository in (UnitRepository, UnitMetricRepository, ChannelRepository):
+            pd.testing.assert_frame_equal(repository(bulk).frame(), repository(rows).frame())
+        assert set(UnitRepository(rows).frame()["snr"]) == {0.1 + 0.2}
+    assert len(warnings_of(caplog)) <= 3
+
+
+def test_a_session_that_an_error_has_ended_says_so(routes: Any) -> None:
+    with routes[0].session() as db:
+        units = UnitRepository(db)
+        with pytest.raises(StatementRefusedError):
+            units.count(where=text("1/0 = 1"))
+        with pytest.raises(DatabaseUnavailableError, match="roll the ORM session back"):
+            units.count()
+        db.rollback()
+        assert units.count() > 0

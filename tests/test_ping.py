@@ -161,6 +161,12 @@ def test_a_lock_on_a_table_is_not_in_its_way(fresh_url: FreshUrl) -> None:
         assert database.ping(timeout=30) > 0
 
 
+@pytest.mark.parametrize("timeout", [1e300, float("inf"), 10**400])
+def test_a_ping_may_wait_for_ever(empty_url, timeout):
+    with Database(empty_url, owned=True) as database:
+        assert database.ping(timeout) < 60
+
+
 @pytest.mark.parametrize("wrong", [0, -1, None, "1", True, float("nan")])
 def test_a_time_out_that_is_none_is_refused(wrong: Any) -> None:
     with Database("sqlite://") as database, pytest.raises(ConfigurationError, match="timeout="):

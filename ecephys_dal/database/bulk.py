@@ -247,7 +247,8 @@ def _check(schema: pa.Schema, declared: Columns) -> None:
             fits = str(field.type) == "string" and known not in _NO_TEXTS  # an old Arrow's
         else:
             fits = kind is None or kind not in _ALIKE or known in _ALIKE[kind]
-        if not fits:
+        # Bytes where the driver does not know the type, whatever that is called.
+        if not fits or ("binary" in str(field.type) and known != "bytea"):
             raise BulkUnfitError(f"column {name} is of type {known or field.type}")
 
 

@@ -6,7 +6,7 @@ import os
 import time
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
-from threading import Thread
+from threading import TIMEOUT_MAX, Thread
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Engine, event, text
@@ -208,6 +208,7 @@ class Database:
         """
         if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
             raise ConfigurationError(f"timeout={timeout!r} is wrong; give a positive number")
+        timeout = min(timeout, TIMEOUT_MAX)
         began = time.monotonic()
         if is_in_memory(self.url):  # which another thread has not
             self._ask_for_nothing()

@@ -101,6 +101,11 @@ _MEANT = {
         "set startup_options=False (ECEPHYS_DAL_STARTUP_OPTIONS=false), with which each transaction"
         " sets them",
     ),
+    "25P02": Meaning(
+        DatabaseUnavailableError,
+        "answers no more within this transaction, which an earlier error has ended",
+        "roll the ORM session back and ask again",
+    ),
     "25P04": _OVERDUE,
     ONE_STATEMENT: Meaning(
         StatementRefusedError,

@@ -68,8 +68,9 @@ def _ours(settings: DatabaseSettings, *, owned: bool) -> tuple[dict[str, str], d
     }
     first = {name: str(milliseconds(limit or 0)) for name, limit in limits.items()}  # 0: none
     read_only = {} if owned else {"default_transaction_read_only": "on"}
-    # A driver reads the dates of this style alone, and sets it only once.
-    return first, {**read_only, "TimeZone": UTC, "DateStyle": "ISO"}
+    # A driver reads the dates of this style alone, and sets it only once; and floats are exact.
+    last = {**read_only, "TimeZone": UTC, "DateStyle": "ISO", "extra_float_digits": "3"}
+    return first, last
 
 
 def _theirs(url: URL) -> list[str]:

@@ -66,6 +66,28 @@ _RIGHTS = {
             datdba = roles.oid OR has_database_privilege(roles.oid, databases.oid, 'CREATE')
         )
     """,
+    "use the server's files or programs as {}": """
+        SELECT rolname FROM pg_roles
+        WHERE rolname IN ('pg_execute_server_program', 'pg_write_server_files')
+            AND pg_has_role(session_user, oid, 'MEMBER')
+        ORDER BY 1
+    """,
+    "call {}, with the rights of whoever made it": """
+        SELECT DISTINCT
+            CASE WHEN pg_function_is_visible(functions.oid) THEN '' ELSE nspname || '.' END
+            || proname || '()'
+        FROM pg_proc AS functions JOIN pg_namespace ON pg_namespace.oid = pronamespace
+        WHERE prosecdef AND nspname <> 'information_schema' AND nspname NOT LIKE 'pg|_%' ESCAPE '|'
+            AND has_function_privilege(session_user, functions.oid, 'EXECUTE')
+            AND NOT pg_has_role(session_user, proowner, 'MEMBER')
+        ORDER BY 1
+    """,
+    "meet what anybody may make in the schema {}, which is on the search_path": """
+        SELECT nspname FROM pg_namespace AS schemas
+        WHERE nspname = ANY (current_schemas(false))
+            AND has_schema_privilege('public', schemas.oid, 'CREATE')
+        ORDER BY 1
+    """,
 }
 _SHOWN = 10
 

@@ -120,6 +120,13 @@ AS_ANOTHER = ["ALTER ROLE {role} NOINHERIT", "GRANT {other} TO {role}"]
         (["GRANT UPDATE ON genders TO {other}", *AS_ANOTHER], "change genders"),
         (["ALTER ROLE {other} SUPERUSER", *AS_ANOTHER], "do everything as the superuser {other}"),
         (["ALTER ROLE {role} CREATEROLE"], "create roles as {role}"),
+        (["GRANT pg_execute_server_program, pg_write_server_files TO {role}"],
+         "use the server's files or programs as pg_execute_server_program, pg_write_server_files"),
+        (["CREATE FUNCTION wipe() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'"],
+         "call wipe(), with the rights of whoever made it"),
+        (["GRANT CREATE ON SCHEMA public TO PUBLIC"],
+         ("create tables in the schema public, and meet what anybody may make in the schema public,"
+         " which is on the search_path")),
     ],
 )  # fmt: skip
 def test_a_right_that_is_easily_overlooked_is_warned_of(

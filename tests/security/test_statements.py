@@ -171,3 +171,31 @@ def test_names_of_queries_are_not_told_beforehand(victim: tuple[str, Callable[[]
         with pytest.raises(EcephysDalError):
             units.frame(where=text(attack))
     assert not is_harmed()
+
+
+def test_an_operator_of_somebody_elses_changes_no_rule(fresh_url: FreshUrl) -> None:
+    """One of the very types of a column comes before PostgreSQL's own, of a type like it."""
+    url = fresh_url("postgresql")
+    create_synthetic_lims(
+        url, sessions=3, channels_per_probe=2, units_per_session=3, progress=False
+    )
+    with Database(url) as database:
+        sessions = SessionRepository(database)
+        failed = text("ecephys_sessions.workflow_state::text = 'failed'")
+        before = sessions.ids().tolist()
+        assert sessions.count(where=failed) == 0
+    with Database(url, owned=True) as owned, owned.connection() as connection:
+        for statement in (
+            "CREATE FUNCTION never(varchar, varchar) RETURNS bool LANGUAGE sql AS 'SELECT true'",
+            "CREATE FUNCTION always(varchar, text) RETURNS bool LANGUAGE sql AS 'SELECT true'",
+            "CREATE OPERATOR <> (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = never)",
+            "CREATE OPERATOR <> (LEFTARG = varchar, RIGHTARG = text, FUNCTION = always)",
+            "UPDATE ecephys_sessions SET workflow_state = 'failed'",
+        ):
+            connection.execute(text(statement))
+    assert before
+    for bulk in (True, False):
+        with Database(url, bulk=bulk) as database:
+            assert SessionRepository(database).ids().tolist() == []
+            assert len(SessionRepository(database).frame()) == 0
+            assert len(UnitRepository(database).frame()) == 0
