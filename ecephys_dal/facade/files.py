@@ -191,10 +191,10 @@ class FileMethods:
             run_ids=_one_or_many("run_id", run_id),
             types=[type],
         )
-        repository = repositories.FileRepository(self.postgres_engine)
-        where = repositories.ON_NO_OLDER_RUN if current else ()
 
         def found() -> list[Artifact]:
+            repository = repositories.FileRepository(self.postgres_engine)
+            where = repositories.ON_NO_OLDER_RUN if current else ()
             records = repository.entities(spec, where=where, options=repository.to_locate)
             if not records:
                 _check_type(type, repository.types())
@@ -220,11 +220,13 @@ class FileMethods:
         RecordNotFoundError
             If there is no such record; of an asynchronous client, when the stream is read.
         """
-        files, wanted = (
-            repositories.FileRepository(self.postgres_engine),
-            checked_id("file_id", file_id),
-        )
-        return self._stream(lambda: located(files.get(wanted, options=files.to_locate)))
+        wanted = checked_id("file_id", file_id)
+
+        def find() -> Artifact:
+            files = repositories.FileRepository(self.postgres_engine)
+            return located(files.get(wanted, options=files.to_locate))
+
+        return self._stream(find)
 
 
 def located(record: WellKnownFile | Stimulus) -> Artifact:

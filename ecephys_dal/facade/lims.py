@@ -29,13 +29,14 @@ from ecephys_dal.filters import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from pandas import DataFrame
     from sqlalchemy import URL, Engine
     from typing_extensions import Self
 
+    from ecephys_dal.artifacts import Artifact
     from ecephys_dal.filters import Day, Ids, Names
     from ecephys_dal.repositories import Repository
 
@@ -276,12 +277,12 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
     @override
     def get_session_data(self, session_id: int) -> Iterable[bytes]:
         spec = SessionFileFilter(session_ids=[checked_id("session_id", session_id)])
-        return self._one_file(repositories.SessionNwbRepository, spec)
+        return self._one_file(lambda: repositories.SessionNwbRepository, spec)
 
     @override
     def get_probe_lfp_data(self, probe_id: int) -> Iterable[bytes]:
         spec = ProbeFileFilter(probe_ids=[checked_id("probe_id", probe_id)])
-        return self._one_file(repositories.ProbeLfpRepository, spec)
+        return self._one_file(lambda: repositories.ProbeLfpRepository, spec)
 
     @override
     def get_natural_movie_template(self, number: int) -> Iterable[bytes]:
@@ -293,12 +294,18 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
 
     def _get_template(self, name: str) -> Iterable[bytes]:
         spec = TemplateFilter(names=[name], namespaces=[self.STIMULUS_TEMPLATE_NAMESPACE])
-        return self._one_file(repositories.TemplateRepository, spec)
+        return self._one_file(lambda: repositories.TemplateRepository, spec)
 
-    def _one_file(self, repository: type[Repository[Any, F]], spec: F) -> Iterable[bytes]:
+    def _one_file(
+        self, repository: Callable[[], type[Repository[Any, F]]], spec: F
+    ) -> Iterable[bytes]:
         """Fetch the file of the one record that there must be."""
-        asking = self._asking(repository)
-        return self._stream(lambda: located(asking.one(spec, options=asking.to_locate)))
+
+        def find() -> Artifact:
+            asking = self._asking(repository())
+            return located(asking.one(spec, options=asking.to_locate))
+
+        return self._stream(find)
 
 
 def _told(progress: bool | None) -> dict[str, bool]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -441,3 +443,28 @@ def test_a_listed_file_is_fetched_without_blocking(served: Served) -> None:
 
     assert len(asyncio.run(read())) == artifact.size
     api.app_engine.close()
+
+
+NOTHING_YET = """
+import asyncio, sys
+from ecephys_dal import *
+from ecephys_dal.models import EcephysSession
+
+async def main():
+    api = EcephysProjectLimsApi(Database(sys.argv[1]), AsyncArtifactClient(ArtifactSettings()))
+    asked = [api.get_session_data(1), api.get_probe_lfp_data(1), api.get_natural_movie_template(1),
+             api.get_natural_scene_template(1), api.get_file(1), api.list_files(session_ids=[1]),
+             api.locate(session_id=1, type="EcephysNwb")]
+    assert not EcephysSession.__mapper__.configured  # which takes longer than a loop may wait
+    asked[5].close(), asked[6].close()
+
+asyncio.run(main())
+"""
+
+
+def test_what_takes_its_time_at_first_is_left_to_a_thread(filled: Any) -> None:
+    url, _ = filled("sqlite")
+    done = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, "-c", NOTHING_YET, url], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
