@@ -16,7 +16,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import event
+from sqlalchemy import JSON, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
 
@@ -59,6 +59,7 @@ _ALIKE: dict[type, set[str]] = {
     int: _NUMBERS,
     float: {*_NUMBERS, "float4", "float8"},
     bool: {"bool"},
+    dict: {"json", "jsonb", "text", "varchar", "bpchar", "name"},  # which JSON may be kept as
     dt.date: _MOMENTS,
     dt.datetime: _MOMENTS,
 }
@@ -227,6 +228,8 @@ def _declared(result: CursorResult[Any]) -> Columns:
 
 
 def _kind_of(declared: TypeEngine[Any]) -> type | None:
+    if isinstance(declared, JSON):  # which may stand for any type of Python's
+        return dict
     try:
         return declared.python_type
     except NotImplementedError:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import InvalidRequestError, NoSuchModuleError
 
 from ecephys_dal.config import asked_password
 from ecephys_dal.database.forks import parted_by_a_fork
+from ecephys_dal.database.numbers import loads
 from ecephys_dal.database.server_settings import (
     UTC,
     milliseconds,
@@ -78,6 +79,7 @@ def make_engine(
             url,
             execution_options=_OWNED if owned else _READ_ONLY,
             connect_args=connect_arguments(url, settings, owned=owned),
+            json_deserializer=loads,
             # A firewall or a restart may have cut an idle connection.
             pool_pre_ping=settings.pre_ping and url.get_backend_name() == "postgresql",
             **_limits(url, settings, connections),

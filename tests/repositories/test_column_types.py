@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from itertools import product
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -12,15 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.orm import Session
 
 from ecephys_dal import (
     Database,
     ProbeRepository,
     SchemaMismatchError,
     SessionRepository,
+    UnitMetricRepository,
     UnitRepository,
 )
-from ecephys_dal.models import EcephysProbe, EcephysSession, EcephysUnit
+from ecephys_dal.models import EcephysProbe, EcephysSession, EcephysUnit, EcephysUnitMetricBundle
 from ecephys_dal.testing import create_synthetic_lims
 
 from ..conftest import FreshUrl, opened
@@ -72,7 +75,8 @@ TYPES = {
     "jsonb": ['"x"', "{}", "1", "true"],
     "bytea": ["x", "\\x00ff"],
     "inet": ["1.2.3.0/24"],
-    "numeric": ["1", "1.00000000000000000000", "1.5", "NaN", "1e40", "1e300", "-0"],
+    "numeric": ["1", "1.00000000000000000000", "1.5", "NaN", "1e40", "1e300", "-0", "1e400",
+                "-1e400"],
     "numeric(20,3)": ["1.250"],
     "smallint": ["1", "-1"],
     "integer": ["1", "0"],
@@ -120,6 +124,8 @@ class Lims:
                      f' WHERE id = :id RETURNING CAST("{name}" AS text)'),
                 {"value": value, "id": record},
             ).scalar_one()  # fmt: skip
+        for database in self.routes:  # whose engines remember how they converted the other type
+            database.engine.clear_compiled_cache()
         try:
             yield record, said
         finally:
@@ -218,6 +224,7 @@ def test_any_value_of_any_type_does_so(lims: Lims, what: str, stored: tuple[str,
         ("moment", "timestamp", "12019-01-01"),
         ("moment", "date", "infinity"),
         ("int", "numeric", "1e400"),
+        ("float", "numeric", "-1e400"),
         ("int", "real", "1.5"),
     ],
 )
@@ -227,6 +234,56 @@ def test_the_record_is_named(what: str, kind: str, value: str, lims: Lims) -> No
         for database in lims.routes:
             with pytest.raises(SchemaMismatchError, match=rf"record {record}\b"):
                 stored.repository(database).frame()
+
+
+def test_no_number_becomes_infinite(lims: Lims) -> None:
+    with lims.holding(COLUMNS["float"], "numeric", "1e400") as (record, _):
+        tables = [UnitRepository(database) for database in lims.routes]
+        with lims.engine.connect() as connection, Session(connection) as db:
+            outputs = (*OUTPUTS.values(), UnitRepository.entities)
+            for units, output in product((*tables, UnitRepository(db)), outputs):
+                with pytest.raises(SchemaMismatchError, match=r"1\.00e\+400.*float") as caught:
+                    output(units)
+                assert f"record {record}" in str(caught.value)
+                assert (caught.value.table, caught.value.column) == ("ecephys_units", "snr")
+
+
+BUNDLES = Stored(UnitMetricRepository, "data", EcephysUnitMetricBundle.data)
+# Types of PostgreSQL's, and what metric bundles of it hold: None where they can't be bundles.
+BUNDLE_TYPES = [
+    ("json", '{"a": 1.5}', 1.5),
+    ("jsonb", '{"a": 1.5}', 1.5),
+    ("text", '{"a": 1.5}', 1.5),
+    ("varchar(20)", '{"a": 1.5}', 1.5),
+    ("char(20)", '{"a": 1.5}', 1.5),
+    ("json", '{"a": 1e400}', None),
+    ("text", '{"a": -1e400}', None),
+    ("text[]", "{}", None),
+    ("json[]", "{}", None),
+    ("interval", "1 day", None),
+    ("uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", None),
+    ("bytea", '{"a": 1.5}', None),
+    ("integer", "1", None),
+    ("numeric", "1.5", None),
+    ("date", "infinity", None),
+    ("timestamp", "12019-01-01", None),
+    ("boolean", "t", None),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "metric"), BUNDLE_TYPES)
+def test_bundles_are_read_or_their_column_is_named(
+    kind: str, value: str, metric: float | None, lims: Lims
+) -> None:
+    with lims.holding(BUNDLES, kind, value):
+        for database, name in product(lims.routes, ("frame", "chunks")):
+            metrics = UnitMetricRepository(database)
+            if metric is not None:
+                assert OUTPUTS["frame"](metrics)["a"].dropna().tolist() == [metric]
+                continue
+            with pytest.raises(SchemaMismatchError, match="'data'") as caught:
+                OUTPUTS[name](metrics)
+            assert (caught.value.table, caught.value.column) == (BUNDLES.table, "data")
 
 
 @pytest.fixture
