@@ -80,6 +80,7 @@ def make_engine(
             execution_options=_OWNED if owned else _READ_ONLY,
             connect_args=connect_arguments(url, settings, owned=owned),
             json_deserializer=loads,
+            **_dialect_options(url),
             # A firewall or a restart may have cut an idle connection.
             pool_pre_ping=settings.pre_ping and url.get_backend_name() == "postgresql",
             **_limits(url, settings, connections),
@@ -101,6 +102,11 @@ def make_engine(
     if not is_in_memory(url):  # which a child has a copy of
         parted_by_a_fork(engine)
     return engine
+
+
+def _dialect_options(url: URL) -> dict[str, Any]:
+    """Return what a dialect is told: psycopg2's, not to look hstore up, which asks pg_type."""
+    return {"use_native_hstore": False} if url.drivername == "postgresql+psycopg2" else {}
 
 
 def _limits(url: URL, settings: DatabaseSettings, connections: int) -> dict[str, Any]:
