@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sized
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -219,8 +219,11 @@ class Reader:
             if isinstance(error, DBAPIError) and not _is_undecodable(error.orig):
                 raise
             table, column, record = None, None, ""
-            with suppress(SQLAlchemyError):  # the transaction of a caller's session has ended
+            try:
                 table, column, record = self._unreadable(query)
+            except SQLAlchemyError as other:  # or the transaction of a caller's session has ended
+                if isinstance(other, DBAPIError) and _is_undecodable(other.orig):
+                    raise error from None  # of a value of the question, which no record has
             named = f"column {column!r} of {table}" if column else "a value"
             no_json = isinstance(error, JSONDecodeError)
             stored = (
