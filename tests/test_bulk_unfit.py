@@ -6,10 +6,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import pandas as pd
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from ecephys_dal import (
     ChannelRepository,
@@ -21,8 +22,10 @@ from ecephys_dal import (
     UnitRepository,
 )
 from ecephys_dal.database import Bulk, BulkUnfitError
+from ecephys_dal.migrations import upgrade
 from ecephys_dal.testing import SyntheticLims, create_synthetic_lims
 from tests.conftest import FreshUrl, opened
+from tests.proxy import Proxy
 
 
 @pytest.fixture
@@ -104,6 +107,62 @@ def test_a_fault_in_the_middle_is_made_good(
         pd.testing.assert_frame_equal(table(units), table(by_rows))
     assert len(asked) == 1  # the route is off from then on
     assert len(warnings_of(caplog)) == 1
+
+
+class Garbler(Proxy):
+    """Changes the length of the first field of binary answers, so that they can't be read."""
+
+    begins = 0  # at this answer
+
+    def _changed(self, answer: bytes) -> bytes:
+        head, signature, rows = answer.partition(b"PGCOPY\n\xff\r\n\0" + bytes(8))
+        self.begins -= bool(signature)
+        if not signature or self.begins >= 0:
+            return answer
+        at = 0 if rows[:1] != b"d" else 5  # a message of its own, or more of the header's
+        length = slice(at + 2, at + 6)  # behind the number of fields
+        return head + signature + rows[: length.start] + bytes([0, 0, 0, 3]) + rows[length.stop :]
+
+
+@pytest.mark.parametrize("begins", [0, 1], ids=["at login", "in the answer"])
+@pytest.mark.parametrize("output", ["frame", "chunks"])
+def test_bytes_that_are_no_answer_are_read_row_by_row(
+    begins: int, output: str, routes: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    database, by_rows, _ = routes
+    with Garbler(database.url.render_as_string(hide_password=False)) as proxy:
+        proxy.begins = begins
+        with Database(proxy.url) as garbled:
+            units = UnitRepository(garbled)
+            for _ in range(2):
+                read = units.frame() if output == "frame" else pd.concat(units.chunks(size=50))
+                pd.testing.assert_frame_equal(read, by_rows.frame())
+            assert garbled.counters.retries == 0
+    assert len(warnings_of(caplog)) == 1
+
+
+def test_who_may_not_look_types_up_reads_row_by_row(
+    routes: Any, fresh_url: FreshUrl, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = fresh_url("postgresql")
+    role = f"poor_{uuid4().hex[:12]}"
+    with Database(url, owned=True) as owner:
+        with owner.connection() as connection:
+            upgrade(connection)
+            connection.execute(text(f"CREATE ROLE {role} LOGIN"))
+            connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"))
+            connection.execute(text("REVOKE SELECT ON pg_type FROM PUBLIC"))
+        try:
+            with Database(make_url(url).set(username=role)) as database:
+                units = UnitRepository(database)
+                assert units.frame().empty
+                assert list(units.chunks()) == []
+        finally:
+            with owner.connection() as connection:
+                connection.execute(text(f"DROP OWNED BY {role}"))
+                connection.execute(text(f"DROP ROLE {role}"))
+    (said,) = warnings_of(caplog)
+    assert "pg_type" in said
 
 
 def test_each_question_is_a_transaction_that_only_reads(routes: Any) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import event
+from sqlalchemy import JSON, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
 
@@ -26,10 +26,11 @@ from ecephys_dal.database.forks import parted_by_a_fork
 from ecephys_dal.database.meanings import LOST, UNREACHABLE
 from ecephys_dal.database.server_settings import session_settings, set_locally
 from ecephys_dal.database.translation import reason_of, refused, translated_errors, worded
+from ecephys_dal.errors import ConnectionLostError, SchemaMismatchError
 from ecephys_dal.threads import ThreadPool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
     from sqlalchemy import URL, Executable
@@ -59,6 +60,7 @@ _ALIKE: dict[type, set[str]] = {
     int: _NUMBERS,
     float: {*_NUMBERS, "float4", "float8"},
     bool: {"bool"},
+    dict: {"json", "jsonb", "text", "varchar", "bpchar", "name"},  # which JSON may be kept as
     dt.date: _MOMENTS,
     dt.datetime: _MOMENTS,
 }
@@ -142,12 +144,14 @@ class Bulk:
                 if steady:
                     cursor.adbc_statement.set_options(**_SMALL)
                 began = time.monotonic()
+                is_alive = partial(_awaited_of, thread, _is_alive, cursor)
+                asked = partial(asked, is_alive=is_alive)
                 asked(cursor.executescript, self._begin)
                 asked(cursor.execute, statement)
                 # Not by fetch_record_batch, whose reader raises errors without their SQLSTATE.
                 reader = cursor._results.reader  # noqa: SLF001
                 _check(reader.schema, declared)
-                yield _ahead(iter(reader), thread, self._database, began)
+                yield _ahead(iter(reader), thread, self._database, began, is_alive)
             except BaseException:
                 with suppress(Exception):  # if the server is gone, it can't be told either
                     cursor.adbc_cancel()
@@ -194,10 +198,12 @@ class Bulk:
             arguments["password"] = asked_password(database.password)
         connection = adbc.connect(make_dsn(**arguments), autocommit=True)
         with connection.cursor() as cursor:
-            cursor.executescript("BEGIN READ ONLY")  # one server, behind a pooler too
-            cursor.execute("SELECT current_setting('server_encoding')")
-            encoding = cursor.fetchone()[0]
-            cursor.executescript("ROLLBACK")
+            is_alive = partial(_is_alive, cursor)
+            with _translated_errors(database, time.monotonic(), is_alive):
+                cursor.executescript("BEGIN READ ONLY")  # one server, behind a pooler too
+                cursor.execute("SELECT current_setting('server_encoding')")
+                encoding = cursor.fetchone()[0]
+                cursor.executescript("ROLLBACK")
         if encoding == "SQL_ASCII":
             connection.close()
             raise BulkUnfitError("its encoding is SQL_ASCII, so that any bytes may stand for text")
@@ -228,6 +234,8 @@ def _declared(result: CursorResult[Any]) -> Columns:
 
 
 def _kind_of(declared: TypeEngine[Any]) -> type | None:
+    if isinstance(declared, JSON):  # which may stand for any type of Python's
+        return dict
     try:
         return declared.python_type
     except NotImplementedError:
@@ -267,10 +275,20 @@ def _ping(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
 
 
 def _asked(
-    thread: ThreadPool, database: object, call: Any, *arguments: Any, otherwise: str = LOST
+    thread: ThreadPool,
+    database: object,
+    call: Any,
+    *arguments: Any,
+    otherwise: str = LOST,
+    is_alive: Callable[[], bool] = bool,
 ) -> Any:
-    with translated_errors(database), _translated_errors(database, time.monotonic(), otherwise):
-        return _awaited(thread.submit(call, *arguments))
+    began = time.monotonic()
+    with translated_errors(database), _translated_errors(database, began, is_alive, otherwise):
+        return _awaited_of(thread, call, *arguments)
+
+
+def _awaited_of(thread: ThreadPool, call: Any, *arguments: Any) -> Any:
+    return _awaited(thread.submit(call, *arguments))
 
 
 def _awaited(future: Future[Any]) -> Any:
@@ -279,13 +297,28 @@ def _awaited(future: Future[Any]) -> Any:
     return future.result()
 
 
+def _is_alive(cursor: Any) -> bool:
+    """Tell whether the server still answers, once it has ended what it was asked."""
+    with suppress(Exception):
+        cursor.adbc_cancel()
+    try:
+        cursor.executescript("ROLLBACK")
+    except Exception:  # the driver's own types, or the system's
+        return False
+    return True
+
+
 def _ahead(
-    batches: Iterator[Any], thread: ThreadPool, database: object, began: float
+    batches: Iterator[Any],
+    thread: ThreadPool,
+    database: object,
+    began: float,
+    is_alive: Callable[[], bool],
 ) -> Iterator[pa.RecordBatch]:
     """Yield the batches, and fetch the next one meanwhile."""
     coming = thread.submit(next, batches, None)
     while True:
-        with _translated_errors(database, began, has_begun=True):
+        with _translated_errors(database, began, is_alive, has_begun=True):
             batch = _awaited(coming)
         if batch is None:
             return
@@ -295,7 +328,12 @@ def _ahead(
 
 @contextmanager
 def _translated_errors(
-    database: object, began: float, otherwise: str = LOST, *, has_begun: bool = False
+    database: object,
+    began: float,
+    is_alive: Callable[[], bool],
+    otherwise: str = LOST,
+    *,
+    has_begun: bool = False,
 ) -> Iterator[None]:
     """Raise as ours the errors of ADBC that we have a word for, without the query."""
     import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
@@ -314,7 +352,13 @@ def _translated_errors(
             otherwise=otherwise if has_no_server else "",
             began=began,
         )
-        if ours is None and (not state or not has_begun):
+        if ours is None:
+            is_unfit = not state or not has_begun
+        elif otherwise == UNREACHABLE:  # nothing was asked yet but the types of the database
+            is_unfit = isinstance(ours, SchemaMismatchError)
+        else:  # what the driver can't make out, it calls a fault of the connection too
+            is_unfit = not state and isinstance(ours, ConnectionLostError) and is_alive()
+        if is_unfit:
             raise BulkUnfitError(_without_query(reason_of(error))) from error
         raise ours or refused(_without_query(reason_of(error)), database) from error
 

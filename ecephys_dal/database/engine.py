@@ -16,6 +16,7 @@ from sqlalchemy.exc import InvalidRequestError, NoSuchModuleError
 from ecephys_dal.config import asked_password
 from ecephys_dal.database.forks import parted_by_a_fork
 from ecephys_dal.database.meanings import ONE_STATEMENT
+from ecephys_dal.database.numbers import loads
 from ecephys_dal.database.server_settings import (
     UTC,
     milliseconds,
@@ -86,6 +87,8 @@ def make_engine(
             url,
             execution_options={**_ASKS, **(_OWNED if owned else {})},
             connect_args=connect_arguments(url, settings, owned=owned),
+            json_deserializer=loads,
+            **_dialect_options(url),
             # A firewall or a restart may have cut an idle connection.
             pool_pre_ping=settings.pre_ping and url.get_backend_name() == "postgresql",
             pool_reset_on_return=None,  # `_forget` does it
@@ -110,6 +113,11 @@ def make_engine(
     if not is_in_memory(url):  # which a child has a copy of
         parted_by_a_fork(engine)
     return engine
+
+
+def _dialect_options(url: URL) -> dict[str, Any]:
+    """Return what a dialect is told: psycopg2's, not to look hstore up, which asks pg_type."""
+    return {"use_native_hstore": False} if url.drivername == "postgresql+psycopg2" else {}
 
 
 def _limits(url: URL, settings: DatabaseSettings, connections: int) -> dict[str, Any]:

@@ -87,7 +87,8 @@ def refused(error: object, database: object) -> StatementRefusedError:
     """Return our error for a statement that a database refuses for a reason of its own."""
     reason = _line_of(reason_of(error))
     return StatementRefusedError(
-        f"{database} refused the statement: {reason}; look at the further conditions (where=)"
+        f"{database} refused the statement: {reason}; look at the values of the filter and of"
+        " the further conditions (where=)"
     )
 
 

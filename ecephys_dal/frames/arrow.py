@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ecephys_dal.database.numbers import as_float
 from ecephys_dal.errors import ConfigurationError
 
 try:
@@ -49,7 +50,7 @@ def as_type(values: Any, declared: pa.DataType) -> pa.ChunkedArray:
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, OverflowError
         If a value can't be of that type.
     """
     values = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
@@ -65,9 +66,12 @@ def as_type(values: Any, declared: pa.DataType) -> pa.ChunkedArray:
             values = _without_zeros(values)
         # A whole number of more than 53 bits is rounded, as Python rounds it.
         rounds = types.is_integer(values.type) and types.is_floating(declared)
-        return values.cast(declared, safe=not rounds)
+        converted = values.cast(declared, safe=not rounds)
     except NotImplementedError as error:
         raise TypeError(str(error)) from error
+    if types.is_string(values.type) and types.is_floating(declared):
+        _check_finite(values, converted)
+    return converted
 
 
 def _without_zeros(texts: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -75,6 +79,12 @@ def _without_zeros(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pc.all(pc.match_substring_regex(texts, _WHOLE), min_count=0).as_py():
         raise ValueError("a number is not whole")
     return pc.replace_substring_regex(texts, _ZEROS, "")
+
+
+def _check_finite(texts: pa.ChunkedArray, numbers: pa.ChunkedArray) -> None:
+    """Raise an `OverflowError` if a number became infinite that its text says to be finite."""
+    for text in texts.filter(pc.is_inf(numbers)):
+        as_float(text.as_py())
 
 
 def _check_moments(values: pa.ChunkedArray) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache, partial
 from numbers import Number
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Cast, Label, TypeCoerce
 
+from ecephys_dal.database.numbers import as_float
 from ecephys_dal.errors import ConfigurationError, SchemaMismatchError
 from ecephys_dal.frames.arrow import as_pandas, as_type, is_arrow, need_arrow, pa
 from ecephys_dal.frames.pieces import last_of
@@ -146,6 +148,8 @@ class FrameColumn:
                 raise TypeError(f"the database gives values of type {kind.__name__}")
             if self.kind is int and kind is not int:
                 values = [None if value is None else _whole(value) for value in values]
+            if self.kind is float and issubclass(kind, (str, Decimal)):
+                values = [None if value is None else as_float(value) for value in values]
         return values
 
     def arrow(self, values: Values, ids: Values | None = None) -> pa.ChunkedArray:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
+from ecephys_dal.database.numbers import loads
 from ecephys_dal.errors import SchemaMismatchError
 from ecephys_dal.frames.arrow import is_arrow
 from ecephys_dal.frames.bundles import EXACT_FLOAT, MOST_KEYS, PlainBundles
-from ecephys_dal.frames.columns import FrameColumn
+from ecephys_dal.frames.columns import FrameColumn, table_of
 from ecephys_dal.frames.metric_keys import METRIC_KEYS, is_boolean
 from ecephys_dal.frames.pieces import joined
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["metric_columns", "unswapped"]
 
 
-def metric_columns(pieces: Iterable[Piece], key: str) -> tuple[list[FrameColumn], list[Piece]]:
+def metric_columns(
+    pieces: Iterable[Piece], key: str, data: Any = None
+) -> tuple[list[FrameColumn], list[Piece]]:
     """Return metric bundles as columns.
 
     Parameters
@@ -31,6 +33,8 @@ def metric_columns(pieces: Iterable[Piece], key: str) -> tuple[list[FrameColumn]
         a unit without metrics; and the ids of the analysis runs.
     key : str
         The name of the column of units' ids.
+    data : ColumnElement, optional
+        The column of bundles, which an error names.
 
     Returns
     -------
@@ -54,9 +58,17 @@ def metric_columns(pieces: Iterable[Piece], key: str) -> tuple[list[FrameColumn]
         ids, bundles = (
             values.to_pylist() if is_arrow(values) else values for values in (ids, bundles)
         )
-        metrics = _of_bundles(ids, bundles)
-        for name, values in metrics.items():
-            _check_texts(name, ids, values)
+        try:
+            metrics = _of_bundles(ids, bundles)
+            for name, values in metrics.items():
+                _check_texts(name, ids, values)
+        except ValueError as error:
+            named = "" if data is None else f"column {data.key!r} of {table_of(data)}: "
+            raise SchemaMismatchError(
+                f"{named}{error}; leave the unit out by unit_ids",
+                table=table_of(data),
+                column=getattr(data, "key", None),
+            ) from error
     columns = [FrameColumn(name, _kind(name, values)) for name, values in metrics.items()]
     return [FrameColumn(key, int, nullable=False), *columns], [[ids, *metrics.values()]]
 
@@ -77,9 +89,9 @@ def _refuse_many_keys(ids: Values, bundles: list[dict[str, Any]]) -> None:
     for unit_id, bundle in zip(ids, bundles, strict=True):
         names.update(bundle)
         if len(names) > MOST_KEYS:
-            raise SchemaMismatchError(
+            raise ValueError(
                 f"with the metric bundle of unit {unit_id}, of {len(bundle):,} keys, a table would"
-                f" have more than {MOST_KEYS:,} columns; leave the unit out by unit_ids"
+                f" have more than {MOST_KEYS:,} columns"
             )
 
 
@@ -91,11 +103,9 @@ def _check_texts(name: str, ids: Values, values: Values) -> None:
         try:
             ("" if value is None else f"{name}{value}").encode()
         except UnicodeEncodeError:  # noqa: PERF203 - where there is such a text at all
-            raise SchemaMismatchError(
+            raise ValueError(
                 f"the metric {name!a:.80} of unit {unit_id} holds half of a character (a lone"
-                " surrogate), which is no text; leave the unit out by unit_ids",
-                table="ecephys_unit_metric_bundles",
-                column="data",
+                " surrogate), which is no text"
             ) from None
 
 
@@ -126,18 +136,18 @@ def _documented_kind(name: str) -> type:
 def _bundle(unit_id: int, data: Any) -> dict[str, Any]:
     """Return a bundle as a dict whose receptive-field metrics stand under their own names."""
     try:
-        bundle = json.loads(data) if isinstance(data, str) else data
+        bundle = loads(data) if isinstance(data, str) else data
         if isinstance(bundle, str):  # a text that was stored as JSON
-            bundle = json.loads(bundle)
+            bundle = loads(bundle)
+    except OverflowError as error:
+        raise ValueError(f"the metric bundle of unit {unit_id} can't be read: {error}") from error
     except (ValueError, RecursionError):  # of numbers and depths beyond those of Python, too
         bundle = data
     if bundle is None:
         return {}
     if not isinstance(bundle, dict):
-        raise SchemaMismatchError(
-            f"the metric bundle of unit {unit_id} is no JSON object but {data!r:.80};"
-            " leave the unit out by unit_ids"
-        )
+        what = f"the metric bundle of unit {unit_id} is no JSON object but {data!r:.80}"
+        raise ValueError(what)  # noqa: TRY004 - nobody gave us a wrong type
     return unswapped(bundle) if "p_value_rf" in bundle else bundle
 
 

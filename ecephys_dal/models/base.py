@@ -28,10 +28,12 @@ from sqlalchemy.orm import (
 )
 
 from ecephys_dal.database.engine import is_owned
+from ecephys_dal.database.numbers import as_float
 from ecephys_dal.errors import ReadOnlyError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect, Engine
+    from sqlalchemy.sql.operators import OperatorType
 
 __all__ = [
     "Base",
@@ -39,6 +41,7 @@ __all__ = [
     "ForeignId",
     "Identifier",
     "PrimaryKey",
+    "Real",
     "Record",
     "reference",
     "related",
@@ -46,6 +49,28 @@ __all__ = [
 
 # SQLite makes a rowid only of INTEGER; there it holds 64 bits all the same.
 Identifier = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Real(TypeDecorator[float]):
+    """A number of double precision; where LIMS has a NUMERIC that is none, reading it fails."""
+
+    impl = Double
+    cache_ok = True
+
+    @property
+    def python_type(self) -> type[float]:
+        """What a value is in Python."""
+        return float
+
+    def coerce_compared_value(self, op: OperatorType | None, value: Any) -> Any:
+        """Return the type of what is compared with such a number: as with any other number."""
+        return self.impl_instance.coerce_compared_value(op, value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """Return what converts a value, or None if the driver gives floats."""
+        if super().result_processor(dialect, coltype) is None:
+            return None
+        return lambda value: None if value is None else as_float(value)
 
 
 class DayOrTimestamp(TypeDecorator[dt.datetime]):
@@ -109,7 +134,7 @@ class Base(DeclarativeBase):
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         int: Integer,
-        float: Double,
+        float: Real,
         str: String,
         dt.datetime: DateTime,
         Record: JSON(none_as_null=True),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sized
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial, wraps
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import String, func, select
+from sqlalchemy import JSON, String, func, select
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, SQLAlchemyError, UnboundExecutionError
 from sqlalchemy.orm import Session, scoped_session
 
@@ -44,6 +44,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _JSON = (114, 3802)  # PostgreSQL's json and jsonb, which psycopg2 reads as Python's objects
+_TEXTS = (19, 25, 1042, 1043)  # name, text, char and varchar
 # What fetching raises, the last one of a number's column that holds none.
 _UNREADABLE = (
     TypeError,
@@ -212,12 +213,16 @@ class Reader:
             table.selected_columns, result.cursor.description, strict=True
         ):
             if isinstance(column.type, String) and described[1] in _JSON:
-                raise SchemaMismatchError(
-                    f"column {column.key!r} holds text, but is json in this LIMS, whose texts are"
-                    " quoted: convert it, as by a view",
-                    table=table_of(column),
-                    column=column.key,
-                )
+                what = "holds text, but is json in this LIMS, whose texts are quoted"
+            elif isinstance(column.type, JSON) and described[1] not in (None, *_JSON, *_TEXTS):
+                what = "holds JSON, but is neither json, jsonb nor text in this LIMS"
+            else:
+                continue
+            raise SchemaMismatchError(
+                f"column {column.key!r} of {table_of(column)} {what}: convert it, as by a view",
+                table=table_of(column),
+                column=column.key,
+            )
 
     @contextmanager
     def readable(self, query: Select[Any]) -> Iterator[None]:
@@ -230,8 +235,11 @@ class Reader:
             if isinstance(error, DBAPIError) and not _is_undecodable(error.orig):
                 raise
             table, column, record = None, None, ""
-            with suppress(SQLAlchemyError):  # the transaction of a caller's session has ended
+            try:
                 table, column, record = self._unreadable(query)
+            except SQLAlchemyError as other:  # or the transaction of a caller's session has ended
+                if isinstance(other, DBAPIError) and _is_undecodable(other.orig):
+                    raise error from None  # of a value of the question, which no record has
             named = f"column {column!r} of {table}" if column else "a value"
             no_json = isinstance(error, (JSONDecodeError, RecursionError))  # or too deep
             stored = (

@@ -122,4 +122,4 @@ class UnitMetricRepository(Repository[EcephysUnitMetricBundle, UnitMetricFilter]
         yield from named(EcephysSession.stimulus_name, spec.session_types)
 
     def _columns_of(self, pieces: Iterable[Piece]) -> tuple[list[FrameColumn], list[Piece]]:
-        return metric_columns(pieces, self.columns[0].key)
+        return metric_columns(pieces, self.columns[0].key, self.columns[1])

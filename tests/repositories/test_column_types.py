@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from itertools import product
 from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
 
 from ecephys_dal import (
     Database,
     ProbeRepository,
     SchemaMismatchError,
     SessionRepository,
+    UnitMetricRepository,
     UnitRepository,
 )
-from ecephys_dal.models import EcephysProbe, EcephysSession, EcephysUnit
+from ecephys_dal.models import EcephysProbe, EcephysSession, EcephysUnit, EcephysUnitMetricBundle
 from ecephys_dal.testing import create_synthetic_lims
 
 from ..conftest import FreshUrl, opened
+from .test_encodings import database_of
 
 
 class LargeSessions(SessionRepository):
@@ -72,7 +76,8 @@ TYPES = {
     "jsonb": ['"x"', "{}", "1", "true"],
     "bytea": ["x", "\\x00ff"],
     "inet": ["1.2.3.0/24"],
-    "numeric": ["1", "1.00000000000000000000", "1.5", "NaN", "1e40", "1e300", "-0"],
+    "numeric": ["1", "1.00000000000000000000", "1.5", "NaN", "1e40", "1e300", "-0", "1e400",
+                "-1e400"],
     "numeric(20,3)": ["1.250"],
     "smallint": ["1", "-1"],
     "integer": ["1", "0"],
@@ -120,6 +125,8 @@ class Lims:
                      f' WHERE id = :id RETURNING CAST("{name}" AS text)'),
                 {"value": value, "id": record},
             ).scalar_one()  # fmt: skip
+        for database in self.routes:  # whose engines remember how they converted the other type
+            database.engine.clear_compiled_cache()
         try:
             yield record, said
         finally:
@@ -218,6 +225,7 @@ def test_any_value_of_any_type_does_so(lims: Lims, what: str, stored: tuple[str,
         ("moment", "timestamp", "12019-01-01"),
         ("moment", "date", "infinity"),
         ("int", "numeric", "1e400"),
+        ("float", "numeric", "-1e400"),
         ("int", "real", "1.5"),
     ],
 )
@@ -229,20 +237,66 @@ def test_the_record_is_named(what: str, kind: str, value: str, lims: Lims) -> No
                 stored.repository(database).frame()
 
 
+def test_no_number_becomes_infinite(lims: Lims) -> None:
+    with lims.holding(COLUMNS["float"], "numeric", "1e400") as (record, _):
+        tables = [UnitRepository(database) for database in lims.routes]
+        with lims.engine.connect() as connection, Session(connection) as db:
+            outputs = (*OUTPUTS.values(), UnitRepository.entities)
+            for units, output in product((*tables, UnitRepository(db)), outputs):
+                with pytest.raises(SchemaMismatchError, match=r"1\.00e\+400.*float") as caught:
+                    output(units)
+                assert f"record {record}" in str(caught.value)
+                assert (caught.value.table, caught.value.column) == ("ecephys_units", "snr")
+
+
+BUNDLES = Stored(UnitMetricRepository, "data", EcephysUnitMetricBundle.data)
+# Types of PostgreSQL's, and what metric bundles of it hold: None where they can't be bundles.
+BUNDLE_TYPES = [
+    ("json", '{"a": 1.5}', 1.5),
+    ("text", '{"a": 1.5}', 1.5),
+    ("json", '{"a": 1e400}', None),
+    ("text", '{"a": -1e400}', None),
+    ("text[]", "{}", None),
+    ("bytea", '{"a": 1.5}', None),
+    ("date", "infinity", None),
+]
+MORE_BUNDLE_TYPES = [
+    ("jsonb", '{"a": 1.5}', 1.5),
+    ("varchar(20)", '{"a": 1.5}', 1.5),
+    ("char(20)", '{"a": 1.5}', 1.5),
+    ("json[]", "{}", None),
+    ("interval", "1 day", None),
+    ("uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", None),
+    ("integer", "1", None),
+    ("numeric", "1.5", None),
+    ("timestamp", "12019-01-01", None),
+    ("boolean", "t", None),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "metric"),
+    [*BUNDLE_TYPES, *(pytest.param(*more, marks=pytest.mark.slow) for more in MORE_BUNDLE_TYPES)],
+)
+def test_bundles_are_read_or_their_column_is_named(
+    kind: str, value: str, metric: float | None, lims: Lims
+) -> None:
+    with lims.holding(BUNDLES, kind, value):
+        for database, name in product(lims.routes, ("frame", "chunks")):
+            metrics = UnitMetricRepository(database)
+            if metric is not None:
+                assert OUTPUTS["frame"](metrics)["a"].dropna().tolist() == [metric]
+                continue
+            with pytest.raises(SchemaMismatchError, match="'data'") as caught:
+                OUTPUTS[name](metrics)
+            assert (caught.value.table, caught.value.column) == (BUNDLES.table, "data")
+
+
 @pytest.fixture
 def ascii_url(postgres_url: str) -> Iterator[str]:
     """A database whose texts are any bytes."""
-    name = "ecephys_dal_test_ascii"
-    server = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
-        connection.execute(
-            text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
-        )
-    yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
+    with database_of(postgres_url, "SQL_ASCII") as url:
+        yield url
 
 
 @pytest.mark.parametrize("by_rows", [False, True])
