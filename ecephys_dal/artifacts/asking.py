@@ -11,7 +11,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt
 from urllib3.exceptions import HTTPError
 
 from ecephys_dal.artifacts.interruption import Interruption, KeptWaiting
-from ecephys_dal.artifacts.redirects import is_redirect, next_url, same_origin
+from ecephys_dal.artifacts.redirects import Redirections, same_origin
 from ecephys_dal.errors import ArtifactTransferError
 from ecephys_dal.version import __version__
 
@@ -32,10 +32,9 @@ def request(
     http: requests.Session,
     settings: ArtifactSettings,
     method: str,
-    url: str,
+    way: Redirections,
     wanted: dict[str, str],
     *,
-    origin: str,
     interruption: Interruption,
     longest: float = math.inf,
 ) -> requests.Response:
@@ -47,12 +46,12 @@ def request(
         The connections.
     settings : ArtifactSettings
         How to ask.
-    method, url : str
-        What to ask.
+    method : str
+        How to ask.
+    way : Redirections
+        What to ask for.
     wanted : dict of str to str
         Header fields of ours.
-    origin : str
-        A URL of the web application.
     interruption : Interruption
         Ends it from another thread.
     longest : float
@@ -63,7 +62,7 @@ def request(
     requests.Response
         Whose body was not read.
     """
-    at_home = same_origin(url, origin)
+    at_home = same_origin(way.url, way.origin)
     agent = settings.user_agent or f"ecephys_dal/{__version__}"
     own = (settings.current("headers") or {}) if at_home else {}
     auth = settings.current("auth") if at_home else None
@@ -72,8 +71,9 @@ def request(
     with interruption.waiting(min(longest_wait(settings), longest), connecting=limits[0]):
         return http.request(
             method,
-            url,
+            way.url,
             headers={**own, "User-Agent": agent, **wanted},
+            cookies=way.cookies,
             auth=_unchanged if "authorization" in map(str.lower, own) else _encoded(auth),
             verify=settings.verify,
             proxies=dict(settings.current("proxies") or {}),  # to which requests adds its own
@@ -84,11 +84,11 @@ def request(
 
 
 def _encoded(auth: tuple[str, str] | None) -> Any:
-    return None if auth is None else (auth[0].encode(), auth[1].encode())  # RFC 7617
+    return _unchanged if auth is None else (auth[0].encode(), auth[1].encode())  # RFC 7617
 
 
 def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Leave the caller's header as it is; without an ``auth``, requests takes that of ~/.netrc."""
+    """Add no credentials: without an ``auth``, requests takes those of ~/.netrc or of the URL."""
     return request
 
 
@@ -136,24 +136,23 @@ def answer_of(
         That of where redirections lead; it is closed.
     """
     interruption, wanted = Interruption(), wanted or {}
-    once = partial(request, http, settings, origin=url, interruption=interruption, longest=longest)
+    once = partial(request, http, settings, interruption=interruption, longest=longest)
     # A connection that was kept may have been closed meanwhile, which only its use shows.
     ask = retry(retry=retry_if_exception(_was_closed), stop=stop_after_attempt(2), reraise=True)(
         once
     )
-    origin, hops = url, 0
+    way = Redirections(url, settings.allowed_redirect_hosts)
     try:
         while True:
-            response = ask(method, url, wanted)
+            response = ask(method, way, wanted)
             if method == "HEAD":
                 response.raw.drain_conn()  # of nothing, but only then is it used again
             if method == "HEAD" and response.status_code in _NO_HEAD:
                 response.close()
-                response = ask("GET", url, wanted)
+                response = ask("GET", way, wanted)
             response.close()
-            if not is_redirect(response.status_code, response.headers):
+            if not way.follow(response):
                 return response
-            url, hops = next_url(origin, url, response.headers, hops), hops + 1
     finally:
         interruption.forget()
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SKIP_DIGEST", "Body"]
 
+_MOST_AT_ONCE = 256 * 1024  # bytes that are inflated, of which a thousandth may have come
 SKIP_DIGEST = "sha256"  # shows that bytes that are sent again are those that were passed on
 
 
@@ -41,6 +42,8 @@ class Body:
         A body that breaks off is noticed, although its length is unknown.
     length : int
         Bytes of it that have come.
+    holds_back : bool
+        More of it is to be taken, with no further piece.
     digests_of_file : list of AnnouncedDigest
         What the whole file is to be compared with.
     """
@@ -62,6 +65,7 @@ class Body:
         if encoding not in (None, "gzip", "x-gzip"):
             raise corrupt(url, "encoding, though none was asked for", "identity", encoding)
         self._decoder = None if encoding is None else zlib.decompressobj(wbits=31)
+        self.holds_back = False
         self.framed = encoding is not None or "Transfer-Encoding" in fields
         digests = list(announced_digests(fields))
         # A digest of an encoded file is one of the bytes that are sent.
@@ -96,11 +100,12 @@ class Body:
 
     def _decoded(self, piece: bytes, decoder: zlib._Decompress) -> bytes:
         try:
-            decoded = decoder.decompress(piece)
+            decoded = decoder.decompress(decoder.unconsumed_tail + piece, _MOST_AT_ONCE)
         except zlib.error as error:
             raise self._passing(f"sent compressed bytes that are broken ({error})") from error
         if decoder.unused_data:
             raise corrupt(self.url, "number of compressed bytes", "no more", "more")
+        self.holds_back = bool(decoder.unconsumed_tail) or len(decoded) == _MOST_AT_ONCE
         return decoded
 
     def skipped_digest(self) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ecephys_dal.artifacts.inspection import SIZE_IN_LIMS
 from ecephys_dal.artifacts.local import check_content
@@ -51,11 +51,13 @@ def verify(path: str | Path) -> DownloadReport:
         known = Artifact(
             record.url if record else "", filename=target.name, size=record.size if record else None
         )
-        evidence = check_content(target, known)
+        with target.open("rb", buffering=0) as file:
+            evidence = check_content(cast("BinaryIO", file), known)
         digest, size = sha256_of(target), target.stat().st_size
     except OSError as error:
         raise ArtifactStorageError(
-            f"{target} can't be read: {error.strerror or error}", url=str(target)
+            f"{error.filename or target} can't be read: {error.strerror or error}",
+            url=str(target),
         ) from error
     if record is not None:
         evidence = tuple("recorded size" if one == SIZE_IN_LIMS else one for one in evidence)

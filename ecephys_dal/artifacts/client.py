@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 from functools import partial
+from pathlib import Path
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
 import requests
 
@@ -14,7 +16,7 @@ from ecephys_dal.artifacts.connections import open_connections
 from ecephys_dal.artifacts.download import Download
 from ecephys_dal.artifacts.fetch import Fetch
 from ecephys_dal.artifacts.interruption import Interruption
-from ecephys_dal.artifacts.local import local_path_of
+from ecephys_dal.artifacts.local import open_mounted
 from ecephys_dal.artifacts.locate import Artifact
 from ecephys_dal.artifacts.many import download_all
 from ecephys_dal.artifacts.reader import open_remote
@@ -28,8 +30,6 @@ from ecephys_dal.threads import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
-    from typing import BinaryIO
 
     from typing_extensions import Self
 
@@ -163,7 +163,7 @@ class ArtifactClient:
             raise ArtifactNotFoundError(
                 f"{wanted} is not visible as {wanted.storage_directory or ''}"
                 f"{wanted.filename or '(of unknown name)'} with mounts={self.settings.mounts!r};"
-                " set mounts, or download it",
+                " name its folder in mounts, as {'/allen': '/allen'}, or download it",
                 url=self.url_of(wanted),
             )
         return path
@@ -220,9 +220,9 @@ class ArtifactClient:
             If the server gives no ranges, or no strong ETag, without which parts of two versions
             could not be told apart.
         """
-        local = self.visible(Artifact.of(artifact))
+        local = self.open_local(Artifact.of(artifact))
         if local is not None:
-            return local.open("rb")
+            return io.BufferedReader(cast("io.RawIOBase", local))
         return open_remote(
             self, Artifact.of(artifact), None if path is None else absolute_path(path)
         )
@@ -235,7 +235,15 @@ class ArtifactClient:
 
     def visible(self, artifact: Artifact) -> Path | None:
         """Return where a file is on a mounted file system, None if it is not there."""
-        return local_path_of(artifact, self.settings)
+        file = self.open_local(artifact)
+        if file is None:
+            return None
+        with file:
+            return Path(file.name)
+
+    def open_local(self, artifact: Artifact) -> BinaryIO | None:
+        """Open a file on a mounted file system, unbuffered; None if it is not there."""
+        return open_mounted(artifact, self.settings)
 
     def fetch(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -76,9 +77,21 @@ class _Adapter(HTTPAdapter):
         super().close()
 
 
+class _Session(requests.Session):
+    """Connections that keep nothing of one request for another, and follow no redirection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
+        # Even to say where one leads, requests would read all of its page, inflated, at once.
+        return None
+
+
 def open_connections(at_once: int) -> requests.Session:
     """Return a session of requests that keeps so many connections for each server."""
-    session = requests.Session()
+    session = _Session()
     adapter = _Adapter(pool_maxsize=at_once, max_retries=0)
     session.mount("http://", adapter)
     session.mount("https://", adapter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -24,10 +25,12 @@ from ecephys_dal.errors import (
     ArtifactStorageError,
     ArtifactTransferError,
 )
+from ecephys_dal.safe_open import is_own
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
+    from typing import BinaryIO
 
     from ecephys_dal.artifacts.client import ArtifactClient
     from ecephys_dal.artifacts.fetch import Fetch
@@ -145,9 +148,8 @@ class Download:
             return None
         if self._sha256 is not None and record.sha256 != self._sha256.lower():
             return None
-        if not record.is_of(found) and (
-            record.sha256 is None or sha256_of(self._target) != record.sha256
-        ):
+        untouched = record.is_of(found) and is_own(self._target)
+        if not untouched and (record.sha256 is None or sha256_of(self._target) != record.sha256):
             return None
         return self._report(
             "present",
@@ -173,22 +175,23 @@ class Download:
 
     def _copied(self) -> DownloadReport | None:
         """Copy the file from a mounted file system, if it is visible and right there."""
-        local = self._client.visible(self._artifact)
+        local = self._client.open_local(self._artifact)
         if local is None:
             return None
         try:
-            return self._copied_from(local)
+            with local:
+                return self._copied_from(local)
         except (ArtifactCorruptError, ArtifactTransferError) as error:
             if not self._client.online:
                 raise
             _LOG.debug("%s is not copied from the file system: %s", self._url, error)
             return None
 
-    def _copied_from(self, local: Path) -> DownloadReport:
+    def _copied_from(self, local: BinaryIO) -> DownloadReport:
         transfer = self._fetch().transfer
         partial = Partial(self._target, self._url, UNKNOWN)
         with closing(partial), self._bar() as bar:
-            partial.check_space(local.stat().st_size)
+            partial.check_space(os.fstat(local.fileno()).st_size)
             for piece in local_pieces(local, self._url, _BLOCK):
                 self._interruption.check()
                 partial.write(piece)

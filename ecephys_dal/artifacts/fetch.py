@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 
 from ecephys_dal.artifacts.asking import longest_wait, request
 from ecephys_dal.artifacts.interruption import KeptWaiting
-from ecephys_dal.artifacts.redirects import is_redirect, next_url
+from ecephys_dal.artifacts.redirects import Redirections
 from ecephys_dal.artifacts.refusals import Transient, permanent
 from ecephys_dal.errors import ArtifactTransferError
 
@@ -124,26 +124,28 @@ class Fetch:
 
     def _send(self) -> requests.Response:
         """Ask, and follow redirections."""
-        wanted, url, hops = self.transfer.fields(), self.transfer.url, 0
+        wanted = self.transfer.fields()
+        way = Redirections(self.transfer.url, self._settings.allowed_redirect_hosts)
         while True:
             self.interruption.check()
-            response = self._request(url, wanted)
-            if not is_redirect(response.status_code, response.headers):
-                return response
+            response = self._request(way, wanted)
+            try:
+                if not way.follow(response):
+                    return response
+            except BaseException:
+                response.close()
+                raise
             response.close()
-            url = next_url(self.transfer.url, url, response.headers, hops)
-            hops += 1
 
-    def _request(self, url: str, wanted: dict[str, str]) -> requests.Response:
+    def _request(self, way: Redirections, wanted: dict[str, str]) -> requests.Response:
         origin, left = self.transfer.url, self.transfer.patience.left()
         try:
             return request(
                 self._http,
                 self._settings,
                 "GET",
-                url,
+                way,
                 wanted,
-                origin=origin,
                 longest=left,
                 interruption=self.interruption,
             )
@@ -173,8 +175,12 @@ class Fetch:
             if self.transfer.complete:
                 return  # by its status alone, and the body is a page about that
             while piece := self._read(response):
-                if new := self.transfer.feed(piece, self._seconds):
-                    yield new
+                new = self.transfer.feed(piece, self._seconds)
+                while new or self.transfer.body.holds_back:
+                    if new:
+                        yield new
+                    self.interruption.check()
+                    new = self.transfer.feed(b"", 0.0) if self.transfer.body.holds_back else b""
             self.interruption.check()
             self.transfer.end()
         except Transient as error:

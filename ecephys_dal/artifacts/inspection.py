@@ -21,6 +21,7 @@ SIZE_IN_LIMS = "size in LIMS"
 
 _HEAD = 64 * 1024  # of the beginning, kept to tell how long the whole file is
 _LONGEST_MAGIC = 8
+_LONGEST = 2**64  # bytes, more than any file has
 _PAGES = (".html", ".htm", ".xhtml", ".xml", ".svg")
 
 
@@ -118,7 +119,9 @@ class Inspection:
         if self.file_format is None:
             return None
         try:
-            return needed_bytes(self.file_format, read_at)
+            needed = needed_bytes(self.file_format, read_at)
+            # A header may claim a number of more digits than Python writes.
+            return None if needed is None else min(needed, _LONGEST)
         except MalformedError as error:
             raise corrupt(self.url, "content", self.file_format.name, str(error)) from error
 

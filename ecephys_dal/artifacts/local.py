@@ -12,39 +12,54 @@ from ecephys_dal.errors import ArtifactCorruptError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from typing import BinaryIO
 
     from ecephys_dal.artifacts.locate import Artifact
     from ecephys_dal.artifacts.settings import ArtifactSettings
 
-__all__ = ["check_content", "local_path_of", "local_pieces"]
+__all__ = ["check_content", "local_pieces", "open_mounted"]
 
 _LOG = logging.getLogger(__name__)
 
 
-def local_path_of(artifact: Artifact, settings: ArtifactSettings) -> Path | None:
-    """Return where a file is on a mounted file system, None if it is not, or is not right there."""
-    mounts = settings.mounts
-    if mounts is None:
+def open_mounted(artifact: Artifact, settings: ArtifactSettings) -> BinaryIO | None:
+    """Open a file on a mounted file system; None if it is not there, or is not right there.
+
+    Parameters
+    ----------
+    artifact : Artifact
+        What to open.
+    settings : ArtifactSettings
+        Whose ``mounts`` name the folders that are read.
+
+    Returns
+    -------
+    binary file or None
+        Unbuffered, at its beginning; its ``name`` is the path without links.
+    """
+    if settings.mounts is None:
         return None
-    path = mounts.path(artifact.storage_directory, artifact.filename)  # type: ignore[union-attr]
+    file: BinaryIO | None = None
     try:
-        if path is None or not path.is_file():
-            return None
-        check_content(path, artifact)
-    except (OSError, ArtifactCorruptError) as error:
+        file = settings.mounts.opened(artifact.storage_directory, artifact.filename)  # type: ignore[union-attr]
+        if file is not None:
+            check_content(file, artifact)
+            file.seek(0)
+    except (OSError, ValueError, ArtifactCorruptError) as error:
         _LOG.debug("%s is not read from the file system: %s", artifact, error)
+        if file is not None:
+            file.close()
         return None
-    return path
+    return file
 
 
-def check_content(path: Path, artifact: Artifact) -> tuple[str, ...]:
+def check_content(file: BinaryIO, artifact: Artifact) -> tuple[str, ...]:
     """Compare a file with what is known of it.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    file : binary file
+        Open for reading, and unbuffered.
     artifact : Artifact
         What it must be.
 
@@ -58,26 +73,25 @@ def check_content(path: Path, artifact: Artifact) -> tuple[str, ...]:
     ArtifactCorruptError
         If its size or its format is wrong.
     """
-    size, evidence = path.stat().st_size, []
+    size, evidence = os.fstat(file.fileno()).st_size, []
     if artifact.size is not None:
         if size != artifact.size:
-            raise corrupt(str(path), "number of bytes", artifact.size, size)
+            raise corrupt(file.name, "number of bytes", artifact.size, size)
         evidence.append(SIZE_IN_LIMS)
-    with path.open("rb", buffering=0) as file:
 
-        def read_at(offset: int, n: int) -> bytes:
-            file.seek(offset)
-            return file.read(n) or b""
+    def read_at(offset: int, n: int) -> bytes:
+        file.seek(offset)
+        return file.read(n) or b""
 
-        evidence += Inspection(str(path), artifact).check_structure(read_at, size)
+    evidence += Inspection(file.name, artifact).check_structure(read_at, size)
     return tuple(evidence)
 
 
-def local_pieces(path: Path, url: str, chunksize: int) -> Iterator[bytes]:
-    """Yield the bytes of a file on a mounted file system."""
+def local_pieces(file: BinaryIO, url: str, chunksize: int) -> Iterator[bytes]:
+    """Yield the bytes of a file on a mounted file system, and close it."""
     cause: OSError | None = None
     try:
-        with path.open("rb", buffering=0) as file:
+        with file:
             left = os.fstat(file.fileno()).st_size
             while piece := file.read(chunksize):
                 left -= len(piece)
@@ -88,6 +102,6 @@ def local_pieces(path: Path, url: str, chunksize: int) -> Iterator[bytes]:
         cause = error
     raise permanent(
         url,
-        f"can't be read on to its end from {path}: {cause or 'its size changed meanwhile'};"
+        f"can't be read on to its end from {file.name}: {cause or 'its size changed meanwhile'};"
         " mounts=None reads it by HTTP",
     ) from cause

@@ -5,18 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from ecephys_dal.safe_open import open_own, open_regular, set_final_mode
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
 
 __all__ = ["MANIFEST", "Manifest", "Record", "sha256_of"]
 
 MANIFEST = ".artifacts.jsonl"
 _BLOCK = 1024 * 1024
+_MODE = 0o644  # others may read it, as far as the umask lets them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,16 +70,27 @@ class Manifest:
     ----------
     folder : Path
         The folder.
+    of_anybody : bool
+        Read one that another user wrote, which is no reason to believe what it says.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / MANIFEST
+    def __init__(self, folder: Path, *, of_anybody: bool = False) -> None:
+        self.path, self._of_anybody = folder / MANIFEST, of_anybody
 
     def add(self, record: Record) -> None:
-        """Append a record."""
+        """Append a record.
+
+        Raises
+        ------
+        NotOursError
+            If the file may not be ours.
+        """
         line = json.dumps(asdict(record), ensure_ascii=True)
-        # The line that a killed process left unfinished must not swallow this one.
-        with self.path.open("ab") as file:
+        descriptor = open_own(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        with open(descriptor, "ab") as file:  # noqa: PTH123 - of a descriptor
+            if not os.fstat(descriptor).st_size:
+                set_final_mode(descriptor, self.path.parent, most=_MODE)
+            # The line that a killed process left unfinished must not swallow this one.
             file.write(f"\n{line}\n".encode())
 
     def of(self, name: str) -> Record | None:
@@ -96,9 +110,15 @@ class Manifest:
 
     def _lines(self) -> list[str]:
         try:
-            return self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+            file = (
+                open_regular(self.path)
+                if self._of_anybody
+                else open(open_own(self.path, os.O_RDONLY), "rb")  # noqa: PTH123, SIM115
+            )
         except FileNotFoundError:
             return []
+        with file:
+            return file.read().decode(errors="replace").splitlines()
 
 
 def _parsed(line: str) -> Record | None:
@@ -106,15 +126,19 @@ def _parsed(line: str) -> Record | None:
         columns = json.loads(line)
         known = {field.name: columns[field.name] for field in fields(Record)}
         known["verified_by"] = tuple(known["verified_by"])
+        if Path(known["name"]).name != known["name"]:  # of another folder
+            return None
         return Record(**known)
     except (ValueError, TypeError, KeyError):
         return None
 
 
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
+def sha256_of(file: Path | BinaryIO) -> str:
+    """Return the SHA-256 of a file, or of what is left to read of one, in hexadecimal."""
+    if isinstance(file, Path):
+        with file.open("rb", buffering=0) as opened:
+            return sha256_of(cast("BinaryIO", opened))
     digest = hashlib.sha256()
-    with Path(path).open("rb", buffering=0) as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
+    while block := file.read(_BLOCK):
+        digest.update(block)
     return digest.hexdigest()

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["base_of", "download_all"]
 
+# What a name or a content that nobody thought of may make go wrong; any other error ends it all.
+_OF_ONE_FILE = (ArtifactError, ValueError, ArithmeticError, MemoryError, RecursionError)
+
 
 def download_all(
     client: ArtifactClient,
@@ -40,8 +43,9 @@ def download_all(
             download = Download(client, artifact, target, interruption.child(), beside_others=True)
             try:
                 return download.run(refresh=refresh)
-            except ArtifactError as error:
-                return DownloadReport(path=target, url=client.url_of(artifact), error=error)
+            except _OF_ONE_FILE as error:
+                url = client.url_of(artifact)
+                return DownloadReport(path=target, url=url, error=_artifact_error(url, error))
             finally:
                 bar.update()
 
@@ -54,6 +58,16 @@ def download_all(
             raise
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _artifact_error(url: str, error: Exception) -> ArtifactError:
+    """Return an error as it is if it is of a file, else one of a file that it causes."""
+    if isinstance(error, ArtifactError):
+        return error
+    what = f"{type(error).__name__}: {str(error)[:200]}"
+    caused = ArtifactError(f"{url} can't be downloaded ({what}); report it", url=url)
+    caused.__cause__ = error
+    return caused
 
 
 def base_of(wanted: object, folder: str | Path | None) -> Path:

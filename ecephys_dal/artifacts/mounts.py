@@ -8,10 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.paths import absolute_path
+from ecephys_dal.safe_open import open_below
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 __all__ = ["Mounts", "local_path"]
 
@@ -49,7 +53,7 @@ class Mounts:
         ----------
         value : mapping, str or Mounts
             ``{"/allen": "/mnt/allen"}`` or ``"/allen=/mnt/allen"``, several separated by ``;``.
-            Empty: paths are as stored. Both sides are absolute: ``/allen``, ``//allen``,
+            Empty: no file is read here. Both sides are absolute: ``/allen``, ``//allen``,
             ``\\allen``, ``Z:\allen`` or ``Z:/allen``.
 
         Returns
@@ -74,7 +78,7 @@ class Mounts:
             ) from error
 
     def path(self, storage_directory: str | None, filename: str | None) -> Path | None:
-        """Return where a well-known file is on this machine, if it is on a file system at all.
+        """Return where a well-known file is on this machine, if a mounted folder covers it.
 
         Parameters
         ----------
@@ -84,20 +88,38 @@ class Mounts:
         Returns
         -------
         Path or None
-            None where either is missing, the stored path isn't absolute or climbs with ``..``,
-            or this machine has no paths of its form. Whether there is a file is not looked up.
+            None where either is missing, the stored path isn't absolute, climbs with ``..``, or is
+            in no mounted folder, or this machine has no paths of its form. Whether there is a file
+            is not looked up.
         """
+        place = self._place(storage_directory, filename)
+        return None if place is None else place[1]
+
+    def opened(self, storage_directory: str | None, filename: str | None) -> BinaryIO | None:
+        """Open a well-known file where it is mounted; None where `path` is None.
+
+        Raises
+        ------
+        OSError, ValueError
+            As `ecephys_dal.paths.open_below`: also if a link leads out of the mounted folder.
+        """
+        place = self._place(storage_directory, filename)
+        return None if place is None else open_below(*place)
+
+    def _place(
+        self, storage_directory: str | None, filename: str | None
+    ) -> tuple[Path, Path] | None:
+        """Return the mounted folder that covers a file, and the file's path."""
         if not storage_directory or not filename or not filename.strip("/\\."):
             return None
-        text = local_path(f"{storage_directory}/{filename}", self.pairs)
-        path = None if text is None else Path(text)
-        return path if path is not None and path.is_absolute() else None
+        found = _mapped(f"{storage_directory}/{filename}", self.pairs)
+        if found is None or not Path(found[0]).is_absolute():
+            return None
+        return Path(found[0]), Path(_join(*found))
 
 
-def local_path(
-    stored: str, pairs: Iterable[tuple[str, str]] = (), *, windows: bool = os.name == "nt"
-) -> str | None:
-    r"""Return a stored path as it is written on a machine, without a look at its files.
+def local_path(stored: str, pairs: Iterable[tuple[str, str]]) -> str | None:
+    r"""Return a stored path as it is written on this machine, without a look at its files.
 
     Parameters
     ----------
@@ -107,15 +129,18 @@ def local_path(
     pairs : iterable of (str, str)
         As in `Mounts`. The pair that covers most of the path wins, among such the one of the
         path's own form. Case counts, except between two of Windows' forms.
-    windows : bool
-        Whether the machine is one with Windows.
 
     Returns
     -------
     str or None
-        None where the path isn't absolute, climbs with ``..``, or is of a Windows drive that no
-        pair covers and the machine isn't one with Windows.
+        None where the path isn't absolute, climbs with ``..``, or no pair covers it.
     """
+    found = _mapped(stored, pairs)
+    return None if found is None else _join(*found)
+
+
+def _mapped(stored: str, pairs: Iterable[tuple[str, str]]) -> tuple[str, list[str]] | None:
+    """Return the target of the pair that covers a path, and the components below it."""
     parsed = _parse(stored)
     if parsed is None:
         return None
@@ -125,11 +150,7 @@ def local_path(
         length = _covered(form, parts, prefix)
         if length is not None and (length, _form(prefix) is form) > best:
             best, found = (length, _form(prefix) is form), target
-    if found is not None:
-        return _join(found, parts[best[0] :])
-    if form is _Form.DRIVE:
-        return _join(parts[0], parts[1:]) if windows else None
-    return "/" * (1 + (form is _Form.UNC)) + "/".join(parts)
+    return None if found is None else (found, parts[best[0] :])
 
 
 def _form(path: str) -> _Form | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from ecephys_dal.artifacts.version import Version
+from ecephys_dal.safe_open import open_own
 
 __all__ = ["Note", "this_boot"]
 
@@ -41,24 +43,23 @@ class Note:
     version: Version
 
     def write(self, path: Path) -> None:
-        """Write the note."""
-        path.write_text(
-            json.dumps(
-                {
-                    "target": self.target,
-                    "url": self.url,
-                    "etag": self.version.etag,
-                    "total": self.version.total,
-                }
-            ),
-            encoding="utf-8",
-        )
+        """Write the note; raise a `NotOursError` if what stands there may not be ours."""
+        said = {
+            "target": self.target,
+            "url": self.url,
+            "etag": self.version.etag,
+            "total": self.version.total,
+        }
+        with open(open_own(path, os.O_RDWR | os.O_CREAT), "r+b") as file:  # noqa: PTH123
+            file.write(json.dumps(said).encode())
+            file.truncate()
 
     @classmethod
     def read(cls, path: Path) -> Note | None:
-        """Return the note at this path, None if there is none that can be understood."""
+        """Return the note at this path, None if there is none of ours that can be understood."""
         with suppress(OSError, ValueError, KeyError, TypeError):
-            said = json.loads(path.read_text(encoding="utf-8"))
+            with open(open_own(path, os.O_RDONLY), "rb") as file:  # noqa: PTH123
+                said = json.loads(file.read())
             etag, total = said["etag"], said["total"]
             if etag and isinstance(etag, str) and type(total) in (int, type(None)):
                 return cls(said["target"], said["url"], Version(etag, total))

@@ -4,7 +4,8 @@ Several processes may write one partial file at once, for its name is bound to t
 content: all write the same bytes at the same offsets, nobody truncates, and what it holds is always
 a beginning of the file. So nothing depends on a lock, which some file systems only pretend to have;
 it saves fetching twice. A version without a validator can't be told from another, so there each
-process writes a partial file of its own.
+process writes a partial file of its own. Only its user can read or write it, and what may be
+anybody else's is not gone on with.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import os
 import shutil
 import time
@@ -21,9 +23,10 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from ecephys_dal.artifacts.note import Note, this_boot
-from ecephys_dal.artifacts.version import Version
+from ecephys_dal.artifacts.version import UNKNOWN, Version
 from ecephys_dal.errors import ArtifactStorageError
 from ecephys_dal.paths import sync_folder
+from ecephys_dal.safe_open import NotOursError, is_own, open_own, set_final_mode
 
 try:
     import fcntl
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Partial", "Unpublished", "storage_errors"]
 
+_LOG = logging.getLogger(__name__)
 _HEX = "[0-9a-f]"
 _STALE = 3600  # seconds after which nobody writes to a partial file any more
 _WRITE_BACK = 8 * 1024 * 1024  # bytes after which the disk is asked to begin
@@ -72,8 +76,12 @@ class Partial:
         self._note = self.path.with_name(self.path.name + ".json")
         with storage_errors(url):
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._write_note()
-            self._file = io.FileIO(self.path, "r+", opener=_create)
+            try:
+                self._open()
+            except NotOursError as error:
+                _LOG.warning("%s: %s; the download begins anew", error.filename, error.strerror)
+                self.shared, self.path = False, self.path_of(target, url, UNKNOWN)
+                self._open()
             self._written_back = self._position = self.size
 
     @staticmethod
@@ -83,14 +91,16 @@ class Partial:
         What another machine writes, or this one wrote before it went down, may have holes as it is
         seen from here, although it is as long as if it had none. So that is another file.
         """
-        bound = json.dumps([target.name, url, version.etag, version.total, this_boot()])
+        user = os.geteuid() if os.name == "posix" else ""  # whose part nobody else goes on with
+        bound = json.dumps([target.name, url, version.etag, version.total, this_boot(), user])
         mark = hashlib.sha256(bound.encode()).hexdigest() if version.etag else uuid4().hex
         return target.with_name(f"{_stem(target)}{mark[:16]}.part")
 
-    def _write_note(self) -> None:
-        """Say beside the file what it is a part of, before it holds anything."""
+    def _open(self) -> None:
+        """Say beside the file what it is a part of, before it holds anything, and open it."""
         if self.shared:
             Note(self.target.name, self.url, self.version).write(self._note)
+        self._file = io.FileIO(open_own(self.path, os.O_RDWR | os.O_CREAT), "r+")
 
     @classmethod
     def version_to_resume(cls, target: Path, url: str, size: int | None) -> Version | None:
@@ -100,9 +110,10 @@ class Partial:
             note, partial = Note.read(path), path.with_suffix("")
             if note is None or (note.target, note.url) != (target.name, url):
                 continue
-            if partial == cls.path_of(target, url, note.version) and note.version.agrees(whole):
+            expected = cls.path_of(target, url, note.version)
+            if partial == expected and note.version.agrees(whole) and is_own(partial):
                 with suppress(OSError):
-                    found[note.version] = partial.stat().st_size
+                    found[note.version] = partial.lstat().st_size
         usable = [one for one, there in found.items() if 0 < there <= (one.total or there)]
         return max(usable, key=found.__getitem__, default=None)
 
@@ -185,9 +196,10 @@ class Partial:
         Unpublished
             If another process took the partial file away without giving it its name.
         """
-        identity = os.fstat(self._file.fileno())
-        self._file.close()
         with storage_errors(self.url):
+            set_final_mode(self._file.fileno(), self.path.parent)
+            identity = os.fstat(self._file.fileno())
+            self._file.close()
             if not self._renamed(identity) and not _is_same(self.target, identity):
                 raise Unpublished
             sync_folder(self.target.parent)
@@ -219,7 +231,7 @@ class Partial:
         # The dots of other files' names begin otherwise.
         for path in self.target.parent.glob(f"{escape(_stem(self.target))}{_HEX * 16}*.part*"):
             with suppress(OSError):
-                if time.time() - path.stat().st_mtime > _STALE:
+                if time.time() - path.lstat().st_mtime > _STALE:
                     path.unlink()
 
     def discard(self) -> None:
@@ -249,10 +261,19 @@ def storage_errors(url: str) -> Iterator[None]:
         yield
     except ArtifactStorageError:
         raise
+    except NotOursError as error:
+        raise ArtifactStorageError(
+            f"{url} can't be stored: {error.filename}: {error.strerror}", url=url
+        ) from error
     except OSError as error:
         raise ArtifactStorageError(
             f"{url} can't be stored at {error.filename or 'its place'}: {error.strerror or error};"
             " make space or choose another folder, then download it again",
+            url=url,
+        ) from error
+    except ValueError as error:  # NUL, or half a surrogate pair
+        raise ArtifactStorageError(
+            f"{url} can't be stored: no file can have its name ({error}); give another path",
             url=url,
         ) from error
 
@@ -264,13 +285,9 @@ def _stem(target: Path) -> str:
     return f".{name}."
 
 
-def _create(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CREAT, 0o666)  # less what the umask says
-
-
 def _is_same(path: Path, there: int | os.stat_result) -> bool:
     try:
-        found = path.stat()
+        found = path.lstat()  # a link to it is another file
     except FileNotFoundError:
         return False
     return os.path.samestat(found, os.fstat(there) if isinstance(there, int) else there)

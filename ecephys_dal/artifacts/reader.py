@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections import OrderedDict
 from contextlib import suppress
 from threading import Lock
@@ -13,6 +14,7 @@ from ecephys_dal.artifacts.manifest import Manifest
 from ecephys_dal.artifacts.partial import Partial
 from ecephys_dal.artifacts.refusals import permanent
 from ecephys_dal.artifacts.version import UNKNOWN, Version
+from ecephys_dal.safe_open import is_own, open_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +71,7 @@ class _Reader(io.RawIOBase):
         yield Partial.path_of(path, self.name, self._version)
         with suppress(OSError):
             record = Manifest(path.parent).of(path.name)
-            if record is not None and record.is_of(path.stat()):
+            if record is not None and is_own(path) and record.is_of(path.stat()):
                 found = Version(record.etag, record.size)
                 if record.url == self.name and found.is_of(self._version):
                     yield path
@@ -119,7 +121,7 @@ class _Reader(io.RawIOBase):
         first, stop = number * _BLOCK, min((number + 1) * _BLOCK, self._size)
         for path in self._places:
             try:
-                with path.open("rb") as file:
+                with open(open_own(path, os.O_RDONLY), "rb") as file:  # noqa: PTH123
                     file.seek(first)
                     block = file.read(stop - first)
             except OSError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -68,9 +68,14 @@ class ArtifactSettings:
     user_agent : str, optional
         What we call ourselves; ``ecephys_dal/<version>`` without it.
     mounts : mapping of str to str, or str, optional
-        Where the institute's file system is mounted here, such as ``{"/allen": "/mnt/allen"}`` or
-        ``"/allen=/mnt/allen"``. Files that are visible are read from there. An empty one, the
-        default, looks for files where LIMS has them; None never looks.
+        Folders of LIMS that are mounted here, such as ``{"/allen": "/mnt/allen"}`` or
+        ``"/allen=/mnt/allen"``; ``{"/allen": "/allen"}`` where they are mounted as LIMS names them.
+        Regular files below them are read from there, and no other file of this machine is ever
+        opened. Without one, as by default, all files come by HTTP.
+    allowed_redirect_hosts : collection of str, or str
+        Hosts that the web application may redirect to, beside itself: ``"files"`` with any port,
+        ``"files:8080"`` with that one; a text holds several separated by ``,``. A redirection to
+        any other host is refused. Credentials are sent to none of them.
     sha256 : bool
         Compute the SHA-256 of each file that is downloaded, for the manifest.
     progress : bool, optional
@@ -110,6 +115,7 @@ class ArtifactSettings:
     )
     user_agent: str | None = None
     mounts: Mounts | Mapping[str, str] | str | None = field(default_factory=dict)
+    allowed_redirect_hosts: Collection[str] = ()
     sha256: bool = True
     progress: bool | None = None
 
@@ -132,6 +138,8 @@ class ArtifactSettings:
                 _check_secret(name, value)
         if self.mounts is not None:
             object.__setattr__(self, "mounts", Mounts.of(self.mounts))
+        hosts = _hosts(self.allowed_redirect_hosts)
+        object.__setattr__(self, "allowed_redirect_hosts", hosts)
 
     @property
     def url(self) -> str:
@@ -199,6 +207,25 @@ class ArtifactSettings:
                     f" {suggestion(name, known)}"
                 )
         return cls(**settings)
+
+
+def _hosts(value: Any) -> tuple[str, ...]:
+    """Return the hosts that a setting names, checked."""
+    hosts = (
+        [one for one in map(str.strip, value.split(",")) if one]
+        if isinstance(value, str)
+        else value
+    )
+    example = "give hosts, such as ['files.example.org', 'lims2:8080']"
+    if not isinstance(hosts, (list, tuple, set, frozenset)):
+        raise ConfigurationError(f"allowed_redirect_hosts={value!r} is no list; {example}")
+    for host in hosts:
+        if not _is_address(host) or not {"/", "*"}.isdisjoint(host):
+            shown = "one that holds an @" if "@" in str(host) else repr(host)
+            raise ConfigurationError(
+                f"allowed_redirect_hosts holds {shown}, which is no host; {example}"
+            )
+    return tuple(sorted(hosts))
 
 
 def _is_address(host: object) -> bool:

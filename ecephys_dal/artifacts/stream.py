@@ -46,7 +46,7 @@ class ArtifactStream:
 
     def pieces(self, interruption: Interruption) -> Generator[bytes, None, None]:
         """Yield the bytes, until somebody interrupts."""
-        local = self.client.visible(self.artifact)
+        local = self.client.open_local(self.artifact)
         if local is not None:
             yield from local_pieces(local, self.url, self.client.settings.chunksize)
             return

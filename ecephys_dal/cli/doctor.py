@@ -39,8 +39,11 @@ def doctor(
     form: str,
 ) -> int:  # fmt: skip
     """Examine a LIMS."""
-    settings = None if app is None else settings_of(app, mounts)
+    from ecephys_dal.snapshot import SnapshotDatabase  # noqa: PLC0415 - it takes its time
+
     with invocation.opened() as database:
+        of_snapshot = isinstance(database, SnapshotDatabase)
+        settings = None if app is None else settings_of(app, mounts, of_snapshot=of_snapshot)
         examination = examine(
             database,
             settings,

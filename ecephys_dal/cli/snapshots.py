@@ -74,7 +74,9 @@ def fetch(
 ) -> int:
     """Fetch the files of the snapshot FILE into FILE.artifacts; those that are there stay."""
     invocation.goes_on = GOES_ON
-    settings = settings_of(app, mounts, max_parallel=parallel, progress=invocation.progress)
+    settings = settings_of(
+        app, mounts, of_snapshot=True, max_parallel=parallel, progress=invocation.progress
+    )
     with ArtifactClient(settings) as client, told_once():
         reports = snapshots.fetch(file, client, kinds=kinds)
     n_missing = tell(reports)

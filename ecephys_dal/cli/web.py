@@ -30,6 +30,7 @@ __all__ = [
 
 APP_VARIABLE = "ECEPHYS_DAL_APP"
 LIMS_APP = "http://lims2"
+_REDIRECT_HOSTS = "ecephys_dal.redirect_hosts"
 C = TypeVar("C", bound=Callable[..., Any])
 
 
@@ -62,6 +63,15 @@ def app_options(default: str | None) -> Callable[[C], C]:
             show_envvar=True,
             help="Where the institute's file system is mounted here, as /allen=/mnt/allen.",
         )(command)
+        command = click.option(
+            "--redirect-hosts",
+            metavar="HOST,HOST",
+            envvar="ECEPHYS_DAL_ALLOWED_REDIRECT_HOSTS",
+            show_envvar=True,
+            expose_value=False,
+            callback=_remember,
+            help="Hosts that the web application may redirect to, beside itself.",
+        )(command)
         return click.option(
             "--app",
             metavar="URL",
@@ -75,15 +85,35 @@ def app_options(default: str | None) -> Callable[[C], C]:
     return decorate
 
 
-def settings_of(app: str, mounts: str | None, **more: Any) -> ArtifactSettings:
-    """Return the settings that these options mean."""
+def _remember(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    """Keep the value of an option for `settings_of`, so that no command passes it on."""
+    context.meta[_REDIRECT_HOSTS] = value or ""
+
+
+def _is_named(option: str) -> bool:
+    """Return True if the command itself names an option, and no variable does."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is ParameterSource.COMMANDLINE
+
+
+def settings_of(
+    app: str, mounts: str | None, *, of_snapshot: bool = False, **more: Any
+) -> ArtifactSettings:
+    """Return the settings that these options mean.
+
+    A snapshot may be anybody's, and so the paths that it holds: only mounts that the command itself
+    names are for them, for the variable is meant for LIMS.
+    """
     from ecephys_dal.artifacts import ArtifactSettings  # noqa: PLC0415 - requests takes its time
 
+    if of_snapshot and not _is_named("mounts"):
+        mounts = None
     scheme, separator, host = app.rpartition("://")
     return ArtifactSettings(
         scheme=scheme if separator else "http",
         host=host.rstrip("/"),
         mounts=mounts or {},
+        allowed_redirect_hosts=click.get_current_context().meta[_REDIRECT_HOSTS],
         **more,
     )
 
@@ -97,9 +127,9 @@ def client_for(database: Database, app: str, mounts: str | None, **more: Any) ->
     from ecephys_dal.artifacts import ArtifactClient  # noqa: PLC0415 - as above
     from ecephys_dal.snapshot import SnapshotDatabase, SnapshotFiles, folder_of  # noqa: PLC0415
 
-    settings = settings_of(app, mounts, **more)
-    source = click.get_current_context().get_parameter_source("app")
-    if isinstance(database, SnapshotDatabase) and source is not ParameterSource.COMMANDLINE:
+    of_snapshot = isinstance(database, SnapshotDatabase)
+    settings = settings_of(app, mounts, of_snapshot=of_snapshot, **more)
+    if isinstance(database, SnapshotDatabase) and not _is_named("app"):
         return SnapshotFiles(folder_of(database.path), settings)
     return ArtifactClient(settings)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import requests
 from sqlalchemy import func, select
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ecephys_dal.artifacts import Artifact, ArtifactClient
+    from ecephys_dal.artifacts.mounts import Mounts
     from ecephys_dal.doctor.asking import Lims
 
 __all__ = ["Files"]
@@ -152,28 +153,32 @@ class Files:
 
     def _look(self, lims: Lims) -> Iterator[Finding]:
         """Look for the file where it may be mounted, for no longer than the limit."""
-        mounts, artifact = self._client.settings.mounts, self._artifact
+        mounts, artifact = cast("Mounts | None", self._client.settings.mounts), self._artifact
         if mounts is None or artifact is None or not artifact.filename:
             return
-        path = mounts.path(artifact.storage_directory, artifact.filename)  # type: ignore[union-attr]
+        path = mounts.path(artifact.storage_directory, artifact.filename)
         if path is None:
             where = f"{artifact.storage_directory}{artifact.filename}"
-            yield self._finding("file_not_mounted", where, "no path of this machine")
+            yield self._finding("file_not_mounted", where, "no path below a folder of mounts")
             return
         seen: list[Finding] = []
         # Nothing ends a wait for a file server that is gone, so it is left behind.
-        thread = Thread(target=lambda: seen.append(self._seen(path, artifact)), daemon=True)
+        thread = Thread(target=lambda: seen.append(self._seen(mounts, path, artifact)), daemon=True)
         thread.start()
         thread.join(lims.time_limit)
         told = f"no answer in {lims.time_limit:g} s"
         yield seen[0] if seen else self._finding("mount_stalled", str(path), told)
 
-    def _seen(self, path: Path, artifact: Artifact) -> Finding:
+    def _seen(self, mounts: Mounts, path: Path, artifact: Artifact) -> Finding:
         try:
-            if not path.is_file():
+            file = mounts.opened(artifact.storage_directory, artifact.filename)
+            if file is None:
                 return self._finding("file_not_mounted", str(path), "it is not there")
-            evidence = check_content(path, artifact)
-        except (OSError, ArtifactCorruptError) as error:
+            with file:
+                evidence = check_content(file, artifact)
+        except FileNotFoundError:
+            return self._finding("file_not_mounted", str(path), "it is not there")
+        except (OSError, ValueError, ArtifactCorruptError) as error:
             return self._finding("mounted_file_differs", str(path), str(error))
         return _well("mounted_file_differs", str(path), f"{', '.join(evidence) or 'there'}")
 

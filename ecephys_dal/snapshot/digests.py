@@ -8,6 +8,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from ecephys_dal.models import LIMS_TABLES
+from ecephys_dal.safe_open import open_own
 
 if TYPE_CHECKING:
     import sqlite3
@@ -53,7 +54,7 @@ def sealed_checksum(path: Path) -> int:
 def seal(path: Path) -> None:
     """Write the checksum of a closed database into it, and see to it that the disk has it all."""
     checksum = checksum_of(path)
-    with path.open("r+b") as file:
+    with open(open_own(path, os.O_RDWR), "r+b") as file:  # noqa: PTH123 - of a descriptor
         file.seek(_SEAL.start)
         file.write(checksum.to_bytes(4, "big"))
         file.flush()

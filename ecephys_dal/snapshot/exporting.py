@@ -11,6 +11,7 @@ from ecephys_dal.errors import ConfigurationError, suggestion
 from ecephys_dal.filters import SessionFilter
 from ecephys_dal.frames.arrow import need_arrow
 from ecephys_dal.paths import absolute_path
+from ecephys_dal.safe_open import create_own
 from ecephys_dal.snapshot.opening import opened_source
 from ecephys_dal.snapshot.reach import Reach
 from ecephys_dal.snapshot.storing import part_of, publish, told
@@ -18,6 +19,7 @@ from ecephys_dal.snapshot.storing import part_of, publish, told
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     import pyarrow as pa
     from sqlalchemy import URL, Engine
@@ -89,31 +91,32 @@ def _written(reach: Reach, folder: Path, suffix: str, *, progress: bool | None) 
         with without_reading_bars():
             table = reach.repository(level).arrow(where=reach.where(level))
         written[name] = folder / f"{name}.{suffix}"
-        with _whole(written[name]) as part:
-            _write(table, part, suffix)
+        with _whole(written[name]) as file:
+            _write(table, file, suffix)
         schemas[name] = {field.name: str(field.type) for field in table.schema}
-    with _whole(folder / SCHEMAS) as part:
-        part.write_text(json.dumps(schemas, indent=2))
+    with _whole(folder / SCHEMAS) as file:
+        file.write(json.dumps(schemas, indent=2).encode())
     return written
 
 
-def _write(table: pa.Table, path: Path, suffix: str) -> None:
+def _write(table: pa.Table, file: BinaryIO, suffix: str) -> None:
     if suffix == "csv":
         from pyarrow import csv  # noqa: PLC0415 - of an extra
 
-        csv.write_csv(table.combine_chunks(), path)  # some versions repeat the header
+        csv.write_csv(table.combine_chunks(), file)  # some versions repeat the header
     else:
         from pyarrow import parquet  # noqa: PLC0415
 
-        parquet.write_table(table, path)
+        parquet.write_table(table, file)
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
+def _whole(path: Path) -> Iterator[BinaryIO]:
     """Write a file under another name, and give it its own when it is whole."""
     part = part_of(path)
     try:
-        yield part
+        with open(create_own(part), "wb") as file:  # noqa: PTH123 - of a descriptor
+            yield file
         publish(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +20,12 @@ from ecephys_dal.errors import (
 )
 from ecephys_dal.paths import absolute_path
 from ecephys_dal.repositories import ProbeLfpRepository, SessionNwbRepository, TemplateRepository
+from ecephys_dal.safe_open import open_regular
 from ecephys_dal.snapshot.opening import SnapshotDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from typing import BinaryIO
 
     from typing_extensions import Self
 
@@ -108,7 +112,7 @@ class SnapshotFiles(ArtifactClient):
     def __init__(self, folder: str | Path, settings: ArtifactSettings | None = None) -> None:
         super().__init__(settings)
         self.folder = absolute_path(folder)
-        self._verified: dict[str, tuple[int, int]] = {}
+        self._verified: dict[str, tuple[int, ...]] = {}
 
     @override
     def stream(self, route: str) -> Iterable[bytes]:
@@ -130,17 +134,23 @@ class SnapshotFiles(ArtifactClient):
         return super().stream(route)
 
     @override
-    def visible(self, artifact: Artifact) -> Path:
-        """Return where a file is, verified, or raise as `stream` does."""
+    def open_local(self, artifact: Artifact) -> BinaryIO:
+        """Open a file of the folder, verified, or raise as `stream` does."""
         path = self._place(artifact)
-        if not path.is_file():
+        try:
+            file = open_regular(path)
+        except (OSError, ValueError) as error:
             raise ArtifactNotFoundError(
-                f"{path} is not there: the file {artifact.id} was not fetched with the snapshot;"
-                " ecephys_dal.snapshot.fetch does that",
+                f"{path} is not there, or is no regular file: the file {artifact.id} was not"
+                " fetched with the snapshot; ecephys_dal.snapshot.fetch does that",
                 url=str(artifact),
-            )
-        self._verify(path)
-        return path
+            ) from error
+        try:
+            self._verify(path, file)
+        except BaseException:
+            file.close()
+            raise
+        return file
 
     @override
     def url_of(self, artifact: str) -> str:
@@ -155,12 +165,15 @@ class SnapshotFiles(ArtifactClient):
             )
         return self.folder / f"{artifact.id}_{Path(artifact.filename).name}"
 
-    def _verify(self, path: Path) -> None:
-        found = path.stat()
-        state = found.st_size, found.st_mtime_ns
+    def _verify(self, path: Path, file: BinaryIO) -> None:
+        found = os.fstat(file.fileno())
+        state = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
         if self._verified.get(path.name) == state:
             return
-        record = Manifest(self.folder).of(path.name)
+        # Whoever made the snapshot made its manifest: it shows changes, and no origin.
+        record = None
+        with suppress(OSError):
+            record = Manifest(self.folder, of_anybody=True).of(path.name)
         if record is None or record.sha256 is None:
             raise ArtifactCorruptError(
                 f"{path} can't be verified: {MANIFEST} beside it does not note its SHA-256;"
@@ -169,14 +182,16 @@ class SnapshotFiles(ArtifactClient):
             )
         if record.size != found.st_size:
             raise corrupt(str(path), "number of bytes", record.size, found.st_size)
-        if (digest := sha256_of(path)) != record.sha256:
+        if (digest := sha256_of(file)) != record.sha256:
             raise corrupt(str(path), "SHA-256", record.sha256, digest)
+        file.seek(0)
         self._verified[path.name] = state
 
     @override
     def reachable(self, artifacts: Iterable[str]) -> list[bool]:
         """Tell of each file whether it was fetched."""
-        return [self._place(one).is_file() for one in map(Artifact.of, artifacts)]
+        places = map(self._place, map(Artifact.of, artifacts))
+        return [one.is_file() and not one.is_symlink() for one in places]
 
     @override
     def __reduce__(self) -> tuple[type[Self], tuple[Path, ArtifactSettings]]:  # type: ignore[override]

@@ -5,18 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import json
 import operator
+import os
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import JSON, URL, Text, cast, column, insert, select, table
+from sqlalchemy.schema import CreateIndex
 
 from ecephys_dal.database import Database
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.models import LIMS_TABLES
 from ecephys_dal.repositories.clauses import among
+from ecephys_dal.safe_open import NotOursError, check_own, open_own
 from ecephys_dal.snapshot.closure import key_of, pieces_of
 from ecephys_dal.snapshot.lacking import drop_lacking
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Part"]
 
+_JOURNALS = ("-journal", "-wal", "-shm")  # that SQLite would go on with
 _ROWS = 5_000  # of one transaction
 _TAKEN = {int, float, str, bool, type(None)}  # by the driver, as they are
 _MARK = 0x45445053  # a number in the header of a file, by which its kind is known
@@ -58,7 +62,28 @@ class Part:
     @classmethod
     @contextmanager
     def opened(cls, path: Path) -> Iterator[Part]:
-        """Open the file, or make it, with the schema of LIMS and without rows."""
+        """Open the file, or make it, with the schema of LIMS and without rows.
+
+        Raises
+        ------
+        NotOursError
+            If it, or what SQLite would take for its journal, may have been put there by somebody.
+        """
+        # By its name: to close a descriptor of it would end the locks that SQLite has on it.
+        for suffix in ("", *_JOURNALS):
+            check_own(f"{path}{suffix}")
+        if not path.exists():
+            # For us alone until it is published; SQLite gives its journal the same mode.
+            os.close(open_own(path, os.O_RDWR | os.O_CREAT))
+        before = path.lstat()
+        with cls._connected(path) as part:
+            if not os.path.samestat(before, path.lstat()):
+                raise NotOursError(path, "another file was put in its place")
+            yield part
+
+    @classmethod
+    @contextmanager
+    def _connected(cls, path: Path) -> Iterator[Part]:
         url = URL.create("sqlite", database=str(path))
         with Database(url, owned=True) as database, database.engine.connect() as connection:
             part = cls(connection)
@@ -114,16 +139,18 @@ class Part:
         self.connection.commit()
         self.driver.executescript(_TABLES)
         # To fill an index in one go is faster, and leaves no gaps in it.
-        query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
-        indexes = dict(self.driver.execute(query).fetchall())
-        self.note(indexes=indexes)
-        for name in indexes:
+        query = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        for (name,) in self.driver.execute(query).fetchall():
             self.driver.execute(f"DROP INDEX {name}")
 
     def make_indexes(self) -> None:
-        """Make the indexes, when all rows are there."""
-        for sql in self.noted["indexes"].values():
-            self.driver.execute(sql)
+        """Make the indexes of the models, when all rows are there."""
+        for of in LIMS_TABLES.values():
+            query = "SELECT name FROM pragma_table_info(?)"
+            there = {name for (name,) in self.driver.execute(query, (of.name,))}
+            for index in sorted(of.indexes, key=lambda one: str(one.name)):
+                if there.issuperset(index.columns.keys()):
+                    self.driver.execute(str(CreateIndex(index).compile(self.connection)))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ecephys_dal.errors import ConfigurationError, EcephysDalError
 from ecephys_dal.paths import sync_folder
+from ecephys_dal.safe_open import NotOursError, open_own, set_final_mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,7 @@ _ADVICE = {
     "full": "make room there, and the same call goes on",
     "No space": "make room there, and call again",
     "unable to open": "check that its folder is there and may be written to",
+    "No such file": "check that its folder is there and may be written to",
     "malformed": "remove that file, and call again",
     "not a database": "remove that file, and call again",
 }
@@ -40,6 +43,8 @@ def told(path: Path) -> Iterator[None]:
         yield
     except EcephysDalError:
         raise
+    except NotOursError as error:
+        raise ConfigurationError(f"{error.filename} can't be written: {error.strerror}") from error
     except (sqlite3.Error, DBAPIError, OSError) as error:
         reason = str(getattr(error, "orig", error))
         advice = (advice for words, advice in _ADVICE.items() if words in reason)
@@ -48,6 +53,11 @@ def told(path: Path) -> Iterator[None]:
 
 
 def publish(part: Path, path: Path) -> None:
-    """Give a whole file its name, for good."""
+    """Give a whole file its name, and the mode that the umask leaves to new files, for good."""
+    descriptor = open_own(part, os.O_RDONLY)
+    try:
+        set_final_mode(descriptor, part.parent)
+    finally:
+        os.close(descriptor)
     part.replace(path)
     sync_folder(path.absolute().parent)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ecephys_dal.artifacts.manifest import Manifest, sha256_of
+from ecephys_dal.artifacts.manifest import MANIFEST, Manifest, sha256_of
 from ecephys_dal.bars import make_bar
 from ecephys_dal.display import html_table
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.paths import absolute_path
+from ecephys_dal.safe_open import open_regular
 from ecephys_dal.snapshot.description import connected, noted_in
 from ecephys_dal.snapshot.digests import checksum_of, digest_of, sealed_checksum
 from ecephys_dal.snapshot.files import folder_of
@@ -20,6 +22,7 @@ from ecephys_dal.snapshot.files import folder_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     from ecephys_dal.artifacts.manifest import Record
 
@@ -130,12 +133,23 @@ def _table_problems(path: Path, noted: dict[str, Any], *, progress: bool | None)
 
 
 def _file_problems(folder: Path, *, progress: bool | None) -> Iterator[str]:
-    for name, record in _shown(sorted(Manifest(folder).all().items()), "file", progress=progress):
+    try:
+        records = sorted(Manifest(folder, of_anybody=True).all().items())
+    except OSError as error:
+        yield f"{folder / MANIFEST} can't be read: {error.strerror or error}"
+        return
+    for name, record in _shown(records, "file", progress=progress):
         path = folder / name
-        if not path.is_file():
+        try:
+            with open_regular(path) as file:
+                same = record.sha256 is None or _is_of(file, record)
+        except FileNotFoundError:
             yield f"{path} was fetched, and is not there any more; fetch it again"
-        elif record.sha256 is not None and not _is_of(path, record):
-            yield f"{path} is not what was fetched; remove it, and fetch it again"
+        except (OSError, ValueError) as error:
+            yield f"{path} can't be read: {error}; remove it, and fetch it again"
+        else:
+            if not same:
+                yield f"{path} is not what was fetched; remove it, and fetch it again"
 
 
 def _shown(wanted: Collection[T], noun: str, *, progress: bool | None) -> Iterable[T]:
@@ -144,5 +158,5 @@ def _shown(wanted: Collection[T], noun: str, *, progress: bool | None) -> Iterab
     return bar
 
 
-def _is_of(path: Path, record: Record) -> bool:
-    return path.stat().st_size == record.size and sha256_of(path) == record.sha256
+def _is_of(file: BinaryIO, record: Record) -> bool:
+    return os.fstat(file.fileno()).st_size == record.size and sha256_of(file) == record.sha256

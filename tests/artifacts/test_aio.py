@@ -597,7 +597,8 @@ def test_a_mounted_file_is_read_from_there(server: ScriptedServer, tmp_path: Pat
         assert (await client.download(mounted, tmp_path / "b.nwb")).source == "file system"
         assert client.path_of(mounted) == tmp_path / "mnt" / "a.nwb"
 
-    with AsyncArtifactClient(server.settings) as client:
+    place = str(tmp_path / "mnt")
+    with AsyncArtifactClient(replace(server.settings, mounts={place: place})) as client:
         asyncio.run(main())
     assert server.seen == []
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +23,6 @@ from ecephys_dal import (
 from tests.artifacts.conftest import NWB, ROUTE, ScriptedServer, answer, ranged, visible
 
 OTHER = bytes([*NWB[:-1], NWB[-1] ^ 1])  # of the same size and format
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
 
 
 @pytest.fixture
@@ -107,11 +107,11 @@ def test_mounts_may_be_text(server: ScriptedServer, mounted: Path, tmp_path: Pat
         assert streamed(client, artifact(), tmp_path) == OTHER
 
 
-def test_without_mounts_a_file_is_looked_for_where_lims_has_it(
+def test_mounts_may_say_that_paths_are_as_lims_has_them(
     server: ScriptedServer, mounted: Path, tmp_path: Path
 ) -> None:
-    wanted = artifact(storage_directory=str(mounted.parent))
-    with ArtifactClient(server.settings) as client:
+    wanted, place = artifact(storage_directory=str(mounted.parent)), str(tmp_path)
+    with ArtifactClient(replace(server.settings, mounts={place: place})) as client:
         assert client.path_of(wanted) == mounted
         assert streamed(client, wanted, tmp_path) == OTHER
 
@@ -258,19 +258,26 @@ def test_a_file_that_may_not_be_read_is_fetched(
     mounted.parent.chmod(0o755)  # to be cleared away
 
 
-@on_linux
+class _Broken(io.FileIO):
+    """A file on a disk that fails."""
+
+    def read(self, _: int | None = -1, /) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+
 def test_an_error_while_it_is_read_is_told_by_a_stream_and_circumvented_by_a_download(
-    server: ScriptedServer, tmp_path: Path
+    client: ArtifactClient,
+    server: ScriptedServer,
+    mounted: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    wanted = Artifact(ROUTE, storage_directory="/proc/self", filename="mem")  # none can read byte 0
-    server.script = [ranged()]
-    with ArtifactClient(server.settings) as client:
-        assert client.path_of(wanted) == Path("/proc/self/mem")
-        with pytest.raises(ArtifactTransferError, match=r"/proc/self/mem.*mounts=None") as caught:
-            list(client.stream(wanted))
-        assert caught.value.url == client.url_of(ROUTE)
-        assert server.seen == []
-        report = client.download(wanted, tmp_path / "mem")
+    monkeypatch.setattr(client, "open_local", lambda _: _Broken(mounted))
+    with pytest.raises(ArtifactTransferError, match=r"a\.nwb.*Input.*mounts=None") as caught:
+        list(client.stream(artifact()))
+    assert caught.value.url == client.url_of(ROUTE)
+    assert server.seen == []
+    report = client.download(artifact(), tmp_path / "a.nwb")
     assert (report.source, report.path.read_bytes()) == ("web application", NWB)
 
 

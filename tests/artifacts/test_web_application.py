@@ -254,7 +254,10 @@ def test_the_way_leads_from_http_to_https_and_not_back(
         return answer(302, b"", keep=True, Location=f"{other.scheme}://{other.host}/x")
 
     server.script, tls_server.script = [to(tls_server)], [ranged()]
-    with ArtifactClient(replace(server.settings, verify=authority_file)) as client:
+    settings = replace(
+        server.settings, verify=authority_file, allowed_redirect_hosts=[tls_server.host]
+    )
+    with ArtifactClient(settings) as client:
         assert b"".join(client.stream(ROUTE)) == NWB
     server.seen.clear()
     server.script, tls_server.script = [ranged()], [to(server)]

@@ -70,7 +70,7 @@ def test_a_place_that_cannot_be_written_is_named(small: Lims, tmp_path: Path) ->
     (tmp_path / "text.db.part").write_text("no database\n" * 100)
     for name, remedy in {
         "no/such/folder.db": "check that its folder is there",
-        "folder.db": "check that its folder is there",
+        "folder.db": "no regular file, so it is not used; remove it",
         "torn.db": "malformed; remove that file",
         "text.db": "not a database; remove that file",
     }.items():
@@ -111,8 +111,8 @@ def test_an_export_that_fails_leaves_no_half_file(
 ) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
 
-    def broken(_: Any, path: Path) -> None:
-        path.write_text("half")
+    def broken(_: Any, file: Any) -> None:
+        file.write(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(parquet, "write_table", broken)
