@@ -284,6 +284,7 @@ def frame_columns(columns: tuple[Any, ...]) -> tuple[FrameColumn, ...]:
 def table_of(column: Any) -> str | None:
     """Return the name of the database's table that a column of a SELECT is one of."""
     inner = column.element if isinstance(column, Label) else column
+    inner = inner.clause if isinstance(inner, TypeCoerce) else inner
     name: str | None = getattr(getattr(inner, "table", None), "name", None)
     return name
 

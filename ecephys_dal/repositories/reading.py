@@ -8,7 +8,7 @@ from functools import partial, wraps
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import JSON, String, func, select
+from sqlalchemy import JSON, Float, Label, Numeric, String, func, select, type_coerce
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, SQLAlchemyError, UnboundExecutionError
 from sqlalchemy.orm import Session, scoped_session
 
@@ -25,6 +25,7 @@ from ecephys_dal.database import (
 )
 from ecephys_dal.errors import EcephysDalError, SchemaMismatchError
 from ecephys_dal.frames import piece_of_batch, piece_of_rows, resized, table_of
+from ecephys_dal.models.base import Real
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -200,6 +201,9 @@ class Reader:
         # its transaction, which may be each statement's own.
         autocommit = getattr(connection.connection.dbapi_connection, "autocommit", False)
         options = {} if size is None or autocommit is True else {"yield_per": size}
+        if not all(map(_is_exact, table.selected_columns)):
+            columns = map(_exact, table.selected_columns)
+            table = table.with_only_columns(*columns, maintain_column_froms=True)
         # Closed, because an error that somebody keeps would keep the cursor, and its lock.
         with (
             self.readable(table),
@@ -278,6 +282,16 @@ class Reader:
     def _fetched(self, query: Select[Any]) -> Sequence[Any]:
         with self.connection() as connection:
             return connection.execute(query).scalars().all()
+
+
+def _is_exact(column: Any) -> bool:
+    """Return True of a column whose type takes no number for infinity, as other types of floats."""
+    return not isinstance(column.type, Numeric | Float) or bool(column.type.asdecimal)
+
+
+def _exact(column: Any) -> Any:
+    inner = column.element if isinstance(column, Label) else column
+    return column if _is_exact(column) else type_coerce(inner, Real()).label(column.key)
 
 
 def _is_undecodable(error: BaseException | None) -> bool:

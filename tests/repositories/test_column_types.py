@@ -10,20 +10,47 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, text
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Double,
+    ForeignKey,
+    Integer,
+    Interval,
+    LargeBinary,
+    Numeric,
+    String,
+    Uuid,
+    create_engine,
+    select,
+    text,
+)
+from sqlalchemy.orm import Session, mapped_column, registry, relationship
 
 from ecephys_dal import (
+    ConfigurationError,
     Database,
+    EcephysDalError,
     ProbeRepository,
     SchemaMismatchError,
     SessionRepository,
     UnitMetricRepository,
     UnitRepository,
 )
-from ecephys_dal.models import EcephysProbe, EcephysSession, EcephysUnit, EcephysUnitMetricBundle
+from ecephys_dal.filters import Filter
+from ecephys_dal.models import (
+    Base,
+    EcephysProbe,
+    EcephysSession,
+    EcephysUnit,
+    EcephysUnitMetricBundle,
+)
+from ecephys_dal.repositories import Repository
 from ecephys_dal.testing import create_synthetic_lims
 
 from ..conftest import FreshUrl, opened
@@ -217,6 +244,123 @@ def test_both_routes_give_what_is_stored_or_name_the_column(
 )
 def test_any_value_of_any_type_does_so(lims: Lims, what: str, stored: tuple[str, str]) -> None:
     check(lims, what, *stored)
+
+
+class NoteFilter(Filter):
+    """Notes, all of them."""
+
+
+DECLARED = {
+    "text": String,
+    "float": Double,
+    "int": Integer,
+    "bool": Boolean,
+    "moment": DateTime,
+    "numeric": Numeric,
+    "uuid": Uuid,
+    "json": JSON,
+    "array": ARRAY(String),
+    "interval": Interval,
+    "bytes": LargeBinary,
+}
+BROKEN: dict[str, dict[str, Callable[[], Any]]] = {
+    "": {},
+    "a relationship": {"unit": lambda: relationship(EcephysUnit, lazy="raise")},
+    "no such class": {"unit": lambda: relationship("Nothing")},
+    "no foreign key": {"session": lambda: relationship(EcephysSession)},
+    "a Python error": {"unit": lambda: relationship(EcephysUnit, primaryjoin=lambda: 1 / 0)},
+}
+
+
+def notes_of(what: str, table: str, column: str, relationships: str) -> type[Repository[Any, Any]]:
+    """Define a lab's class, and a repository of it."""
+    own = registry()
+    apart = {"registry": own, "_sa_registry": own, "metadata": own.metadata, "__abstract__": True}
+    note: Any = type(
+        "Note",
+        (type("LabBase", (Base,), apart),),  # of which a broken class breaks none of ours
+        {
+            "__module__": __name__,
+            "__tablename__": table,
+            "id": mapped_column(BigInteger, primary_key=True),
+            "unit_id": mapped_column(ForeignKey(EcephysUnit.__table__.c.id)),
+            "value": mapped_column(column, DECLARED[what], nullable=True),
+            **{name: make() for name, make in BROKEN[relationships].items()},
+        },
+    )
+    joined = select(note).join(note.unit) if relationships == "a relationship" else select(note)
+    declared = {
+        "__module__": __name__,
+        "model": note,
+        "filter_type": NoteFilter,
+        "is_large": True,
+        "statement": joined,
+        "columns": (note.id, note.value),
+        "criteria": staticmethod(lambda _: iter(())),
+    }
+    return type("Notes", (Repository,), declared)
+
+
+@given(
+    what=st.sampled_from(sorted(DECLARED)),
+    table=st.sampled_from(["lab_notes", "lab_notes", "lab_nodes"]),
+    column=st.sampled_from(["value", "value", "valve"]),
+    relationships=st.sampled_from(sorted(BROKEN)),
+    stored=st.sampled_from([(kind, value) for kind, all_ in TYPES.items() for value in all_]),
+)
+@example(what="float", table="lab_notes", column="value", relationships="",
+         stored=("numeric", "1e400"))  # fmt: skip
+def test_a_class_of_a_lab_is_read_or_what_is_wrong_is_named(
+    lims: Lims, what: str, table: str, column: str, relationships: str, stored: tuple[str, str]
+) -> None:
+    kind, value = stored
+    with lims.engine.begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS lab_notes"))
+        connection.execute(
+            text(f"CREATE TABLE lab_notes (id bigint, unit_id bigint, value {kind})")
+        )
+        said = connection.execute(
+            text(f"INSERT INTO lab_notes SELECT 7, min(id), CAST(CAST(:value AS text) AS {kind})"
+                 " FROM ecephys_units RETURNING CAST(value AS text)"),
+            {"value": value},
+        ).scalar_one()  # fmt: skip
+    if what in ("numeric", "uuid", "json", "array", "interval", "bytes"):
+        with pytest.raises(ConfigurationError, match="'value'"):
+            notes_of(what, table, column, relationships)
+        return
+    notes = notes_of(what, table, column, relationships)
+    try:
+        for output in (*OUTPUTS.values(), notes.entities):
+            one, other = (told(output, notes, database) for database in lims.routes)
+            if isinstance(other, EcephysDalError):
+                assert type(one) is type(other), (one, other)
+                assert is_named(other, table, column, relationships), other
+            elif output is not notes.entities:
+                pd.testing.assert_series_equal(one, other)
+                assert is_right(one[7], said, what), (one[7], said)
+    finally:
+        notes.model.registry.dispose()
+
+
+def told(output: Callable[[Any], Any], repository: type[Any], database: Database) -> Any:
+    """Return the values, or an error of ours."""
+    try:
+        found = output(repository(database))
+    except EcephysDalError as error:
+        return error
+    return found["value"] if isinstance(found, pd.DataFrame) else found
+
+
+def is_named(error: EcephysDalError, table: str, column: str, relationships: str) -> bool:
+    """Tell whether an error names what is wrong with a class."""
+    if relationships in ("no such class", "no foreign key", "a Python error"):
+        return isinstance(error, ConfigurationError) and str(error).startswith("Note can't")
+    if not isinstance(error, SchemaMismatchError):
+        return False
+    if table != "lab_notes":
+        return error.table == table
+    wanted = {column, "value"}
+    return error.table in (table, None if column == "valve" else table) and error.column in wanted
 
 
 @pytest.mark.parametrize(
