@@ -1,16 +1,30 @@
-"""How answers are shown: to a person, in a notebook, and as JSON."""
+"""How answers are shown: to a person, on a terminal, in a notebook, and as JSON."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["as_json", "html_table", "shown"]
+__all__ = ["as_json", "html_table", "printable", "shown"]
+
+# Control characters (C0, DEL, C1, all but tab and line feed), halves of surrogate pairs, and what
+# nobody sees: marks of direction, joiners, separators, tags. Each steers a terminal, or can't be
+# written to it, or makes a text look like another.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def printable(text: str) -> str:
+    """Return a text with a ``?`` for each character that could steer a terminal, or hide there."""
+    return _UNPRINTABLE.sub("?", text)
 
 
 def shown(value: Any) -> str:

@@ -11,6 +11,8 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
+from ecephys_dal.display import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -43,6 +45,10 @@ _FEW = 12  # names that a message can list
 
 class EcephysDalError(Exception):
     """The base of every error of this library."""
+
+    def __str__(self) -> str:
+        """Return the message, in which what a server or a file says can't steer a terminal."""
+        return printable(super().__str__())
 
 
 class ConfigurationError(EcephysDalError):

@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine, make_url, select, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
@@ -304,7 +303,7 @@ def test_a_statement_that_was_cancelled_is_said_to_be(postgres_url: str) -> None
 def test_a_value_that_cant_be_sent_is_no_fault_of_the_network(postgres_url: str) -> None:
     with (
         Database(postgres_url) as database,
-        pytest.raises(DBAPIError, match="can't adapt"),
+        pytest.raises(StatementRefusedError, match="can't adapt"),
         database.connection() as connection,
     ):
         connection.execute(text("SELECT :x"), {"x": object()})

@@ -7,7 +7,11 @@ from ecephys_dal.database.database import Database
 from ecephys_dal.database.engine import FOUND_BY_NAME, asking, schema_of
 from ecephys_dal.database.question import Question
 from ecephys_dal.database.row_security import SECURED, VIEW, what_hides_rows
-from ecephys_dal.database.translation import translated_errors
+from ecephys_dal.database.translation import (
+    line_of,
+    raise_without_query,
+    translated_errors,
+)
 from ecephys_dal.database.url import is_in_memory, shown
 
 __all__ = [
@@ -24,6 +28,8 @@ __all__ = [
     "cover",
     "coverage_of",
     "is_in_memory",
+    "line_of",
+    "raise_without_query",
     "schema_of",
     "shown",
     "translated_errors",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import re
 import time
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
@@ -25,7 +24,14 @@ from ecephys_dal.database.engine import connect_arguments
 from ecephys_dal.database.forks import parted_by_a_fork
 from ecephys_dal.database.meanings import LOST, UNREACHABLE
 from ecephys_dal.database.server_settings import session_settings, set_locally
-from ecephys_dal.database.translation import reason_of, refused, translated_errors, worded
+from ecephys_dal.database.translation import (
+    line_of,
+    raise_without_query,
+    reason_of,
+    refused,
+    translated_errors,
+    worded,
+)
 from ecephys_dal.errors import ConnectionLostError, SchemaMismatchError
 from ecephys_dal.threads import ThreadPool
 
@@ -48,9 +54,6 @@ __all__ = ["Bulk", "BulkUnfitError", "has_bulk_route"]
 _LOG = logging.getLogger(__name__)
 _GLANCE = 0.1  # seconds
 _SMALL = {"adbc.postgresql.batch_size_hint_bytes": str(2**18)}
-_BEFORE = re.compile(
-    r"^(?:[A-Z_]+: )?(?:\[libpq\] )?(?:Failed to \w+(?: query(?: '.*')?)?: )?", re.DOTALL
-)
 _QUOTE_ONLY = "ecephys_dal_quote_only"
 _NUMBERS = {"int2", "int4", "int8", "numeric"}
 _MOMENTS = {"date", "timestamp", "timestamptz"}
@@ -345,8 +348,8 @@ def _translated_errors(
         # Without a SQLSTATE the driver has met no server or lost it, unless it can't do a thing.
         has_no_server = isinstance(error, (adbc.OperationalError, OSError))
         state = getattr(error, "sqlstate", None)
-        ours = worded(
-            _without_query(reason_of(error)),
+        ours: Exception | None = worded(
+            reason_of(error),
             state,
             database,
             otherwise=otherwise if has_no_server else "",
@@ -359,10 +362,5 @@ def _translated_errors(
         else:  # what the driver can't make out, it calls a fault of the connection too
             is_unfit = not state and isinstance(ours, ConnectionLostError) and is_alive()
         if is_unfit:
-            raise BulkUnfitError(_without_query(reason_of(error))) from error
-        raise ours or refused(_without_query(reason_of(error)), database) from error
-
-
-def _without_query(message: str) -> str:
-    """Return what the server or libpq says; ADBC puts the query before it or behind it."""
-    return _BEFORE.sub("", message.partition("\n\nQuery was: ")[0])
+            raise_without_query(BulkUnfitError(line_of(error)), error)
+        raise_without_query(ours or refused(error, database), error)

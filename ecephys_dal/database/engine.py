@@ -87,6 +87,7 @@ def make_engine(
             url,
             execution_options={**_ASKS, **(_OWNED if owned else {})},
             connect_args=connect_arguments(url, settings, owned=owned),
+            hide_parameters=True,  # in logs and errors
             json_deserializer=loads,
             **_dialect_options(url),
             # A firewall or a restart may have cut an idle connection.
@@ -195,6 +196,7 @@ def given_engine(engine: Engine, *, owned: bool) -> Engine:
     if not is_in_memory(engine.url):
         parted_by_a_fork(engine)
     ours = _listenable(engine.execution_options(**_ASKS, **(_OWNED if owned else _READ_ONLY)))
+    ours.hide_parameters = True  # in logs and errors
     ours._connection_cls = _Lent  # noqa: SLF001 - a Session asks the engine for connections too
     if engine.dialect.name == "postgresql":
         event.listen(ours, "begin", _begin_in_utc)

@@ -7,11 +7,8 @@ import time
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy.exc import DataError, InternalError, NotSupportedError, ProgrammingError
-
 from ecephys_dal.database.bulk import BulkUnfitError
-from ecephys_dal.database.translation import refused
-from ecephys_dal.errors import ConnectionLostError, SchemaMismatchError
+from ecephys_dal.errors import ConnectionLostError, SchemaMismatchError, StatementRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,8 +68,8 @@ class Question:
                 f"{self.method}: LIMS holds text that is no JSON where JSON belongs: {error}",
                 method=self.method,
             ) from error
-        except (DataError, InternalError, NotSupportedError, ProgrammingError) as error:
-            raise refused(error.orig, self.method) from error
+        except StatementRefusedError as error:
+            raise StatementRefusedError(f"{self.method}: {error}") from error.__cause__
         except SchemaMismatchError as error:
             raise SchemaMismatchError(
                 f"{self.method}: {error}",

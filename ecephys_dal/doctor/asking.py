@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import OperationalError
 
-from ecephys_dal.database import schema_of
+from ecephys_dal.database import raise_without_query, schema_of
 from ecephys_dal.errors import DatabaseUnavailableError, StatementTimeoutError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _limit_of_server(connection: Connection, seconds: float) -> Iterator[None]:
         stopped = getattr(error.orig, "pgcode", None) == "57014"
         if not stopped or time.monotonic() - began < 0.98 * seconds:
             raise
-        raise StatementTimeoutError(f"not done within {seconds:g} s") from error
+        raise_without_query(StatementTimeoutError(f"not done within {seconds:g} s"), error)
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def _limit_of_file(connection: Connection, seconds: float) -> Iterator[None]:
     except OperationalError as error:
         if str(error.orig) != "interrupted":
             raise
-        raise StatementTimeoutError("SQLite was interrupted") from error
+        raise_without_query(StatementTimeoutError("SQLite was interrupted"), error)
     finally:
         driver.set_progress_handler(None, 0)
 

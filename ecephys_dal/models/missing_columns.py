@@ -20,7 +20,12 @@ from sqlalchemy.orm.base import PASSIVE_NO_RESULT, PASSIVE_OFF, SQL_OK
 from sqlalchemy.orm.interfaces import CompileStateOption, LoaderStrategy
 from sqlalchemy.sql.visitors import InternalTraversal
 
-from ecephys_dal.database import FOUND_BY_NAME, schema_of, translated_errors
+from ecephys_dal.database import (
+    FOUND_BY_NAME,
+    raise_without_query,
+    schema_of,
+    translated_errors,
+)
 from ecephys_dal.errors import SchemaMismatchError
 from ecephys_dal.models.base import Base
 
@@ -166,7 +171,7 @@ def _load(state: ORMExecuteState) -> Any:
         return _answer(state)
     except DBAPIError as error:
         if state.is_column_load and (ours := _want(error)) is not None:
-            raise ours from error  # for an attribute is being read
+            raise_without_query(ours, error)  # for an attribute is being read
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Boolean, ColumnElement, DateTime, String, TypeDecorator, bindparam
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["among", "named", "published_by", "within"]
 
 
-class _IdText(TypeDecorator[Any]):
-    """Ids as one text, which is one bound value however many they are."""
+class _ListText(TypeDecorator[Any]):
+    """Ids or names as one text, which is one bound value however many they are.
+
+    PostgreSQL reads it as an array, SQLite as JSON.
+    """
 
     impl = String
     cache_ok = True
@@ -33,13 +37,19 @@ class _IdText(TypeDecorator[Any]):
         super().__init__()
         self.brackets = brackets
 
-    def process_bind_param(self, value: Iterable[int] | None, dialect: Dialect) -> str:  # noqa: ARG002
-        """Write the ids between the brackets."""
-        return ",".join(map(str, value or ())).join(self.brackets)
+    def process_bind_param(self, value: Iterable[int | str] | None, dialect: Dialect) -> str:  # noqa: ARG002
+        """Write the ids or names between the brackets."""
+        return ",".join(map(self._written, value or ())).join(self.brackets)
+
+    def _written(self, value: int | str) -> str:
+        if not isinstance(value, str):
+            return str(value)
+        if self.brackets == "[]":
+            return json.dumps(value, ensure_ascii=False)
+        return '"{}"'.format(value.replace("\\", r"\\").replace('"', r"\""))
 
 
-# PostgreSQL reads the text as an array, SQLite as JSON.
-_ID_TEXT = _IdText("{}").with_variant(_IdText("[]"), "sqlite")
+_LIST_TEXT = _ListText("{}").with_variant(_ListText("[]"), "sqlite")
 
 
 class _Moment(TypeDecorator[Any]):
@@ -67,7 +77,7 @@ class _Moment(TypeDecorator[Any]):
 
 
 class _is_among(FunctionElement[bool]):  # noqa: N801 - named as SQLAlchemy names its functions
-    """``column`` is one of the ids in a text."""
+    """``column`` is one of the ids or names in a text."""
 
     type = Boolean()
     inherit_cache = True
@@ -79,8 +89,9 @@ class _is_among(FunctionElement[bool]):  # noqa: N801 - named as SQLAlchemy name
 
 @compiles(_is_among)
 def _among_array(element: _is_among, compiler: SQLCompiler, **kw: Any) -> str:
-    column, ids = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"{column} = ANY (CAST({ids} AS BIGINT[]))"
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    kind = "TEXT" if isinstance(next(iter(element.clauses)).type, String) else "BIGINT"
+    return f"{column} = ANY (CAST({values} AS {kind}[]))"
 
 
 @compiles(_is_among, "sqlite")
@@ -92,13 +103,13 @@ def _among_json(element: _is_among, compiler: SQLCompiler, **kw: Any) -> str:
 def among(column: Any, ids: Iterable[int] | None) -> Clauses:
     """Keep the records whose id is one of these; all if there is no condition."""
     if ids is not None:
-        yield _is_among(column, bindparam(None, ids, _ID_TEXT))
+        yield _is_among(column, bindparam(None, ids, _LIST_TEXT))
 
 
 def named(column: Any, names: Iterable[str] | None) -> Clauses:
     """Keep the records whose name is one of these; all if there is no condition."""
     if names is not None:
-        yield column.in_(tuple(names))
+        yield _is_among(column, bindparam(None, tuple(names), _LIST_TEXT))
 
 
 def published_by(column: Any, published_at: str | dt.date | None) -> Clauses:

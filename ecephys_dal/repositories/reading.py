@@ -9,7 +9,7 @@ from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import JSON, Float, Label, Numeric, String, func, select, type_coerce
-from sqlalchemy.exc import DBAPIError, InvalidRequestError, SQLAlchemyError, UnboundExecutionError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, UnboundExecutionError
 from sqlalchemy.orm import Session, scoped_session
 
 from ecephys_dal.bars import reading_bar
@@ -20,10 +20,12 @@ from ecephys_dal.database import (
     Question,
     asking,
     coverage_of,
+    line_of,
+    raise_without_query,
     shown,
     translated_errors,
 )
-from ecephys_dal.errors import EcephysDalError, SchemaMismatchError
+from ecephys_dal.errors import EcephysDalError, SchemaMismatchError, StatementRefusedError
 from ecephys_dal.frames import piece_of_batch, piece_of_rows, resized, table_of
 from ecephys_dal.models.base import Real
 
@@ -105,9 +107,9 @@ class Reader:
             with self.db.connection() as connection:
                 yield connection
         else:
-            if self.db.autoflush:
-                self.db.flush()  # as the session does before a query of its own
             with translated_errors(self.shown):
+                if self.db.autoflush:
+                    self.db.flush()  # as the session does before a query of its own
                 connection = self.db.connection(bind_arguments={"mapper": self._model})
                 with asking(connection):
                     yield connection
@@ -241,21 +243,22 @@ class Reader:
             table, column, record = None, None, ""
             try:
                 table, column, record = self._unreadable(query)
-            except SQLAlchemyError as other:  # or the transaction of a caller's session has ended
-                if isinstance(other, DBAPIError) and _is_undecodable(other.orig):
+            except EcephysDalError as other:  # or the transaction of a caller's session has ended
+                if _is_undecodable(other.__cause__):
                     raise error from None  # of a value of the question, which no record has
             named = f"column {column!r} of {table}" if column else "a value"
             no_json = isinstance(error, (JSONDecodeError, RecursionError))  # or too deep
             stored = (
                 "no JSON" if no_json else "no text of its encoding, or no moment that Python has"
             )
-            raise SchemaMismatchError(
-                f"{named} can't be read{record}: {getattr(error, 'orig', error)}; LIMS stores there"
-                f" what is {stored}: leave the record out by where=, and let it be mended;"
+            ours = SchemaMismatchError(
+                f"{named} can't be read{record}: {line_of(error)}; LIMS stores there what is"
+                f" {stored}: leave the record out by where=, and let it be mended;"
                 " `ecephys-dal doctor` looks for more",
                 table=table,
                 column=column,
-            ) from error
+            )
+            raise_without_query(ours, error)
 
     def _unreadable(self, query: Select[Any]) -> tuple[str | None, str | None, str]:
         """Return the table, column and record of the first value that can't be read."""
@@ -275,7 +278,7 @@ class Reader:
     def _fails(self, query: Select[Any]) -> bool:
         try:
             self._fetched(query)
-        except _UNREADABLE:
+        except (*_UNREADABLE, StatementRefusedError):
             return True
         return False
 

@@ -8,10 +8,13 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, literal, select
-from sqlalchemy.exc import DBAPIError
 
 from ecephys_dal.database import Database, what_hides_rows
-from ecephys_dal.errors import SchemaMismatchError, StatementTimeoutError
+from ecephys_dal.errors import (
+    SchemaMismatchError,
+    StatementRefusedError,
+    StatementTimeoutError,
+)
 from ecephys_dal.filters import checked_id, checked_ids
 from ecephys_dal.repositories.clauses import among
 from ecephys_dal.repositories.conditions import joined, truth
@@ -150,7 +153,7 @@ class Reasons(Tables[M, F]):
         try:
             with self._reader.connection() as connection:
                 return what_hides_rows(connection, names)
-        except (SchemaMismatchError, DBAPIError):
+        except (SchemaMismatchError, StatementRefusedError):
             return dict.fromkeys(names, "the database does not say whether it hides rows of it")
 
     def _demanded(self, spec: F | None, where: Where) -> tuple[Joined, list[Condition]]:
