@@ -16,7 +16,9 @@ __all__ = [
     "NotOursError",
     "check_own",
     "create_own",
+    "is_link_of_another",
     "is_own",
+    "is_regular",
     "open_below",
     "open_own",
     "open_regular",
@@ -106,6 +108,24 @@ def is_own(path: str | os.PathLike[str]) -> bool:
         return _oddity(path, os.lstat(path)) is None
     except (OSError, ValueError):
         return False
+
+
+def is_regular(path: str | os.PathLike[str]) -> bool:
+    """Return True if there is a regular file, and no link."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def is_link_of_another(path: str | os.PathLike[str]) -> bool:
+    """Return True if there is a link that another user has made."""
+    try:
+        found = os.lstat(path)
+    except (OSError, ValueError):
+        return False
+    theirs = os.name == "posix" and found.st_uid != os.geteuid()
+    return stat.S_ISLNK(found.st_mode) and theirs
 
 
 def _oddity(path: str | os.PathLike[str], found: os.stat_result | None = None) -> str | None:
