@@ -140,6 +140,9 @@ def _file_problems(folder: Path, *, progress: bool | None) -> Iterator[str]:
         return
     for name, record in _shown(records, "file", progress=progress):
         path = folder / name
+        if path.parent != folder:
+            yield f"{name!r} is noted, and is no name of a file in {folder}"
+            continue
         try:
             with open_regular(path) as file:
                 same = record.sha256 is None or _is_of(file, record)
