@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -16,7 +17,9 @@ __all__ = [
     "NotOursError",
     "check_own",
     "create_own",
+    "is_link_of_another",
     "is_own",
+    "is_regular",
     "open_below",
     "open_own",
     "open_regular",
@@ -30,7 +33,7 @@ _CAREFULLY = sum(
 )
 _FOLDER = sum(getattr(os, name, 0) for name in ("O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC"))
 _FOLDER |= getattr(os, "O_PATH", os.O_RDONLY)  # to enter it, which not only its readers may
-_PRIVATE = 0o600
+_PRIVATE, _BY_OTHERS = 0o600, 0o022
 _NO_FILES = ("/proc", "/sys", "/dev")
 # What the kernel itself answers, wherever it is mounted.
 _OF_THE_KERNEL = frozenset(
@@ -69,10 +72,10 @@ def open_own(path: str | os.PathLike[str], flags: int) -> int:
     ------
     NotOursError
         If somebody may have put it there: it is a link, has several names, is no regular file, or
-        belongs to another user.
+        belongs to another user, or others may write to it.
     """
     try:
-        descriptor = os.open(path, flags | _CAREFULLY, _PRIVATE)
+        descriptor = _opened(path, flags)
     except OSError as error:
         if (what := _oddity(path)) is not None:  # which systems tell by many a word
             raise NotOursError(path, what) from error
@@ -88,6 +91,12 @@ def open_own(path: str | os.PathLike[str], flags: int) -> int:
     return descriptor
 
 
+def _opened(path: str | os.PathLike[str], flags: int) -> int:
+    if not hasattr(os, "O_NOFOLLOW") and Path(path).is_symlink():  # on Windows
+        raise NotOursError(path, "it is a link")
+    return os.open(path, flags | _CAREFULLY, _PRIVATE)
+
+
 def create_own(path: str | os.PathLike[str]) -> int:
     """Make a new file for us alone, in place of whatever has that name; return its descriptor."""
     Path(path).unlink(missing_ok=True)  # of a link, and not of what it leads to
@@ -101,14 +110,34 @@ def check_own(path: str | os.PathLike[str]) -> None:
 
 
 def is_own(path: str | os.PathLike[str]) -> bool:
-    """Return True if there is a file that `open_own` would open."""
+    """Return True if there is a regular file of ours that has one name; others may write to it."""
     try:
-        return _oddity(path, os.lstat(path)) is None
+        return _oddity(path, os.lstat(path), published=True) is None
     except (OSError, ValueError):
         return False
 
 
-def _oddity(path: str | os.PathLike[str], found: os.stat_result | None = None) -> str | None:
+def is_regular(path: str | os.PathLike[str]) -> bool:
+    """Return True if there is a regular file, and no link."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def is_link_of_another(path: str | os.PathLike[str]) -> bool:
+    """Return True if there is a link that another user has made."""
+    try:
+        found = os.lstat(path)
+    except (OSError, ValueError):
+        return False
+    theirs = os.name == "posix" and found.st_uid != os.geteuid()
+    return stat.S_ISLNK(found.st_mode) and theirs
+
+
+def _oddity(
+    path: str | os.PathLike[str], found: os.stat_result | None = None, *, published: bool = False
+) -> str | None:
     """Return why a file is not one that we made, None if it may be."""
     if found is None:
         try:
@@ -121,26 +150,27 @@ def _oddity(path: str | os.PathLike[str], found: os.stat_result | None = None) -
         return "it is no regular file"
     if found.st_nlink > 1:
         return f"it has {found.st_nlink} names"
-    if os.name != "posix" or found.st_uid == os.geteuid() or found.st_uid == _owner_here(path):
-        return None
-    return f"it belongs to another user ({found.st_uid})"
+    return None if os.name != "posix" else _hand_of_another(Path(path).parent, found, published)
 
 
-def _owner_here(path: str | os.PathLike[str]) -> int:
-    """Return whom the file system takes for the owner of a file that we make beside another.
+def _hand_of_another(folder: Path, found: os.stat_result, published: bool) -> str | None:
+    """Return by what another user may have written to a file, None if by nothing."""
+    open_to = 0 if published else stat.S_IMODE(found.st_mode) & _BY_OTHERS
+    theirs = found.st_uid != os.geteuid()
+    if theirs or open_to:
+        # Some file systems, as network drives often do, show other owners and modes than are given.
+        with suppress(OSError):
+            like = _new_file_like(folder, _PRIVATE)
+            theirs, open_to = theirs and found.st_uid != like.st_uid, open_to & ~like.st_mode
+    if theirs:
+        return f"it belongs to another user ({found.st_uid})"
+    return f"others may write to it ({stat.filemode(found.st_mode)})" if open_to else None
 
-    That is another user than we are where it was mounted so, as network drives often are.
-    """
-    try:
-        return _new_file_like(Path(path).parent).st_uid
-    except OSError:
-        return os.geteuid()
 
-
-def _new_file_like(folder: Path) -> os.stat_result:
-    """Return what a new file in a folder is like: its owner, and the mode that the umask leaves."""
+def _new_file_like(folder: Path, mode: int) -> os.stat_result:
+    """Return what a new file of this mode, less what the umask says, is like in a folder."""
     probe = folder / f".{uuid4().hex}"
-    descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFULLY, 0o666)
+    descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFULLY, mode)
     try:
         return os.fstat(descriptor)
     finally:
@@ -151,7 +181,7 @@ def _new_file_like(folder: Path) -> os.stat_result:
 def set_final_mode(descriptor: int, folder: Path, *, most: int = 0o666) -> None:
     """Give a file that was ours alone the mode of any new file in its folder, by the umask."""
     if os.name == "posix":
-        os.fchmod(descriptor, stat.S_IMODE(_new_file_like(folder).st_mode) & most)
+        os.fchmod(descriptor, stat.S_IMODE(_new_file_like(folder, 0o666).st_mode) & most)
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
@@ -162,7 +192,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     OSError
         If it is a link, a device, a pipe or a folder, or can't be opened.
     """
-    return _reading(os.open(path, os.O_RDONLY | _CAREFULLY), path)
+    return _reading(_opened(path, os.O_RDONLY), path)
 
 
 def open_below(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> BinaryIO:

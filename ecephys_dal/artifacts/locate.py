@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecephys_dal.artifacts.formats import FileFormat
 from ecephys_dal.errors import NotExactlyOneError
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from ecephys_dal.models import WellKnownFile
 
 __all__ = ["Artifact", "locate"]
+
+T = TypeVar("T")
 
 
 class Artifact(str):
@@ -63,6 +66,15 @@ class Artifact(str):
         """What the file must be, by its name."""
         return FileFormat.of(self.filename or "")
 
+    @property
+    def local_name(self) -> str | None:
+        """The name of a copy among others, ``<id>_<filename>``; None without an id."""
+        if self.id is None:
+            return None
+        # Whatever a database may hold for a number, it is no path.
+        number = str(self.id) if isinstance(self.id, int) else "?"
+        return f"{number}_{Path(self.filename).name}" if self.filename else number
+
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
         return (str(self),), dict(self.__dict__)
 
@@ -91,7 +103,12 @@ def locate(record: WellKnownFile | Stimulus) -> Artifact:
     return Artifact(
         f"well_known_files/download/{file.id}?wkf_id={file.id}",
         id=file.id,
-        filename=file.filename,
-        storage_directory=file.storage_directory,
-        size=file.size,
+        filename=_stored(file.filename, str),
+        storage_directory=_stored(file.storage_directory, str),
+        size=_stored(file.size, int),
     )
+
+
+def _stored(value: Any, kind: type[T]) -> T | None:
+    """Return a value if it is of its kind: SQLite stores any in any column."""
+    return value if isinstance(value, kind) else None

@@ -126,8 +126,6 @@ def _parsed(line: str) -> Record | None:
         columns = json.loads(line)
         known = {field.name: columns[field.name] for field in fields(Record)}
         known["verified_by"] = tuple(known["verified_by"])
-        if Path(known["name"]).name != known["name"]:  # of another folder
-            return None
         return Record(**known)
     except (ValueError, TypeError, KeyError):
         return None

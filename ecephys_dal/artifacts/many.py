@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecephys_dal.artifacts.download import Download
@@ -16,6 +15,7 @@ from ecephys_dal.threads import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from ecephys_dal.artifacts.client import ArtifactClient
     from ecephys_dal.artifacts.interruption import Interruption
@@ -93,11 +93,10 @@ def _targets(
 
 
 def _name(artifact: Artifact) -> str:
-    if artifact.id is None or not artifact.filename:
-        raise ConfigurationError(
-            f"{artifact!r} has no id and filename to name it by; give a mapping to paths"
-        )
-    return f"{artifact.id}_{Path(artifact.filename).name}"
+    name = artifact.local_name
+    if name is None:
+        raise ConfigurationError(f"{artifact!r} has no id to name it by; give a mapping to paths")
+    return name
 
 
 def _check_distinct(paths: list[Path]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
@@ -20,11 +19,12 @@ from ecephys_dal.errors import (
 )
 from ecephys_dal.paths import absolute_path
 from ecephys_dal.repositories import ProbeLfpRepository, SessionNwbRepository, TemplateRepository
-from ecephys_dal.safe_open import open_regular
+from ecephys_dal.safe_open import is_link_of_another, is_own, is_regular, open_regular
 from ecephys_dal.snapshot.opening import SnapshotDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from pathlib import Path
     from typing import BinaryIO
 
     from typing_extensions import Self
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ecephys_dal.artifacts import ArtifactSettings, DownloadReport
     from ecephys_dal.repositories import Repository
 
-__all__ = ["KINDS", "SnapshotFiles", "fetch", "folder_of"]
+__all__ = ["KINDS", "SnapshotFiles", "fetch", "folder_of", "manifest_of"]
 
 _REPOSITORIES: dict[str, type[Repository[Any, Any]]] = {
     "nwb": SessionNwbRepository,
@@ -86,7 +86,22 @@ def fetch(
         tables = [_REPOSITORIES[kind](database) for kind in kinds]
         records = [one for table in tables for one in table.entities(options=table.to_locate)]
     files = {located.id: located for located in map(locate, records)}
-    return client.download_many(files.values(), folder or folder_of(path))
+    place = absolute_path(folder) if folder is not None else folder_of(path)
+    if folder is None and is_link_of_another(place):
+        raise ConfigurationError(
+            f"{place} is a link of another user's, and is not followed; remove it, or name a folder"
+        )
+    return client.download_many(files.values(), place)
+
+
+def manifest_of(folder: Path) -> Manifest:
+    """Return the manifest of the files of a snapshot.
+
+    It shows changes, and no origin. So that of a snapshot of somebody else's may be theirs too, but
+    beside one of ours it must be ours.
+    """
+    path = folder.with_name(folder.name.removesuffix(".artifacts"))
+    return Manifest(folder, of_anybody=path == folder or not is_own(path))
 
 
 class SnapshotFiles(ArtifactClient):
@@ -158,22 +173,21 @@ class SnapshotFiles(ArtifactClient):
         return str(self._place(Artifact.of(artifact)))
 
     def _place(self, artifact: Artifact) -> Path:
-        if artifact.id is None or not artifact.filename:
+        name = artifact.local_name
+        if name is None:
             raise ArtifactNotFoundError(
-                f"{artifact} has no id and filename to be found by in {self.folder}",
-                url=str(artifact),
+                f"{artifact} has no id to be found by in {self.folder}", url=str(artifact)
             )
-        return self.folder / f"{artifact.id}_{Path(artifact.filename).name}"
+        return self.folder / name
 
     def _verify(self, path: Path, file: BinaryIO) -> None:
         found = os.fstat(file.fileno())
         state = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
         if self._verified.get(path.name) == state:
             return
-        # Whoever made the snapshot made its manifest: it shows changes, and no origin.
         record = None
         with suppress(OSError):
-            record = Manifest(self.folder, of_anybody=True).of(path.name)
+            record = manifest_of(self.folder).of(path.name)
         if record is None or record.sha256 is None:
             raise ArtifactCorruptError(
                 f"{path} can't be verified: {MANIFEST} beside it does not note its SHA-256;"
@@ -190,8 +204,7 @@ class SnapshotFiles(ArtifactClient):
     @override
     def reachable(self, artifacts: Iterable[str]) -> list[bool]:
         """Tell of each file whether it was fetched."""
-        places = map(self._place, map(Artifact.of, artifacts))
-        return [one.is_file() and not one.is_symlink() for one in places]
+        return [is_regular(self._place(one)) for one in map(Artifact.of, artifacts)]
 
     @override
     def __reduce__(self) -> tuple[type[Self], tuple[Path, ArtifactSettings]]:  # type: ignore[override]

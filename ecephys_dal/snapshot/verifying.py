@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ecephys_dal.artifacts.manifest import MANIFEST, Manifest, sha256_of
+from ecephys_dal.artifacts.manifest import MANIFEST, sha256_of
 from ecephys_dal.bars import make_bar
 from ecephys_dal.display import html_table
 from ecephys_dal.errors import ConfigurationError
@@ -17,7 +17,7 @@ from ecephys_dal.paths import absolute_path
 from ecephys_dal.safe_open import open_regular
 from ecephys_dal.snapshot.description import connected, noted_in
 from ecephys_dal.snapshot.digests import checksum_of, digest_of, sealed_checksum
-from ecephys_dal.snapshot.files import folder_of
+from ecephys_dal.snapshot.files import folder_of, manifest_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -134,12 +134,15 @@ def _table_problems(path: Path, noted: dict[str, Any], *, progress: bool | None)
 
 def _file_problems(folder: Path, *, progress: bool | None) -> Iterator[str]:
     try:
-        records = sorted(Manifest(folder, of_anybody=True).all().items())
+        records = sorted(manifest_of(folder).all().items())
     except OSError as error:
         yield f"{folder / MANIFEST} can't be read: {error.strerror or error}"
         return
     for name, record in _shown(records, "file", progress=progress):
         path = folder / name
+        if path.parent != folder:
+            yield f"{name!r} is noted, and is no name of a file in {folder}"
+            continue
         try:
             with open_regular(path) as file:
                 same = record.sha256 is None or _is_of(file, record)

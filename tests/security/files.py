@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ecephys_dal import ArtifactClient, ArtifactSettings, AsyncArtifactClient
+from ecephys_dal import ArtifactClient, ArtifactSettings, AsyncArtifactClient, safe_open
 
 Form = Callable[[ArtifactSettings, str, Path], bytes]
 
@@ -58,5 +58,11 @@ def give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         os.chown(path, 65534, 65534, follow_symlinks=False)
     else:
         other = os.geteuid() + 1
-        monkeypatch.setattr("ecephys_dal.safe_open._owner_here", lambda _: other)
+        new_file_like = safe_open._new_file_like
+
+        def of_another(folder: Path, mode: int) -> os.stat_result:
+            found = new_file_like(folder, mode)
+            return os.stat_result((*found[:4], other, *found[5:]))
+
+        monkeypatch.setattr(safe_open, "_new_file_like", of_another)
         monkeypatch.setattr("os.geteuid", lambda: other)

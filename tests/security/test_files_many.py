@@ -6,6 +6,7 @@ import asyncio
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,8 @@ from ecephys_dal import (
     AsyncArtifactClient,
     DownloadReport,
 )
+from ecephys_dal.artifacts import locate
+from ecephys_dal.models import WellKnownFile
 from tests.artifacts.conftest import NWB, ScriptedServer, by_path, ranged
 
 Fetch = Callable[[ArtifactSettings, list[Artifact], Path], list[DownloadReport]]
@@ -93,11 +96,16 @@ CONTENTS = {
 
 
 def among_others(
-    server: ScriptedServer, folder: Path, fetch: Fetch, name: str, content: bytes
+    server: ScriptedServer,
+    folder: Path,
+    fetch: Fetch,
+    name: str | None,
+    content: bytes,
+    number: Any = 3,
 ) -> DownloadReport:
     """Fetch a hostile file between two others, which arrive; return its report."""
     good = [Artifact(f"files/{number}", id=number, filename="a.nwb") for number in (1, 2)]
-    bad = Artifact("files/3", id=3, filename=name)
+    bad = Artifact("files/3", id=number, filename=name)
     server.script = [
         by_path({"files/1": ranged(), "files/2": ranged(), "files/3": ranged(content)})
     ]
@@ -126,6 +134,34 @@ def test_a_hostile_name_is_the_error_of_its_file(
     outside = [one for one in tmp_path.rglob("*") if not one.is_relative_to(tmp_path / "of")]
     assert outside == []
     assert len([one for one in folder.iterdir() if not one.name.startswith(".")]) in (2, 3)
+
+
+@both
+def test_a_row_without_a_name_keeps_back_no_other(
+    server: ScriptedServer, tmp_path: Path, fetch: Fetch
+) -> None:
+    for name in (None, ""):
+        report = among_others(server, tmp_path, fetch, name, NWB)
+        assert report.path == tmp_path / "3"
+
+
+@both
+@pytest.mark.parametrize("number", ["../../.bash", "/etc/x", "..", "", b"x", 1.5, "\0"])
+def test_what_is_no_number_is_no_path(
+    server: ScriptedServer, tmp_path: Path, number: Any, fetch: Fetch
+) -> None:
+    """SQLite stores text in a column of numbers, and a snapshot may be anybody's."""
+    folder = tmp_path / "of" / "many"
+    report = among_others(server, folder, fetch, "profile", NWB, number)
+    assert report.path == folder / "?_profile"
+    assert not list(tmp_path.glob("*.bash*"))
+
+
+@pytest.mark.parametrize("field", ["filename", "storage_directory", "size"])
+def test_what_is_no_text_or_number_is_not_there(field: str) -> None:
+    for value in (b"\xff", 1.5, [], "x" if field == "size" else 5):
+        artifact = locate(WellKnownFile(id=7, **{field: value}))
+        assert getattr(artifact, field) is None
 
 
 @both

@@ -105,7 +105,17 @@ def a_pipe(path: Path, _: bytes, __: Path, ___: pytest.MonkeyPatch) -> None:
     os.mkfifo(path)
 
 
-PLANTS = [a_link, a_link_to_nothing_yet, a_second_name, a_file_of_theirs, a_pipe]
+def a_file_that_all_may_write_to(
+    path: Path, content: bytes, _: Path, __: pytest.MonkeyPatch
+) -> None:
+    path.write_bytes(content)
+    path.chmod(0o666)
+
+
+PLANTS = [
+    a_link, a_link_to_nothing_yet, a_second_name, a_file_of_theirs, a_pipe,
+    a_file_that_all_may_write_to,
+]  # fmt: skip
 each_plant = pytest.mark.parametrize("plant", PLANTS, ids=lambda one: one.__name__)
 
 
@@ -367,8 +377,42 @@ def test_the_files_of_a_snapshot_are_no_links_and_lie_in_its_folder(
     assert files.reachable([wanted]) == [False]
     told = str(snapshot.verify(path, progress=False))
     assert "7_a.dat can't be read" in told
-    assert "victim" not in told
+    assert told.count("is no name of a file") == 2
     shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("theirs", ["link", "folder"])
+def test_the_files_of_our_snapshot_are_not_those_of_a_planted_folder(
+    server: ScriptedServer,
+    victim: Path,
+    tmp_path: Path,
+    lims: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    theirs: str,
+) -> None:
+    path = tmp_path / "s.db"
+    folder = snapshot.create(lims, path, NONE, progress=False) and tmp_path / "s.db.artifacts"
+    if theirs == "link":
+        folder.symlink_to(victim.parent)
+        give_away(folder, monkeypatch)
+        with (
+            ArtifactClient(server.settings) as client,
+            pytest.raises(ConfigurationError, match=r"s\.db\.artifacts is a link"),
+        ):
+            snapshot.fetch(path, client)
+        return
+    folder.mkdir()
+    (folder / "7_a.dat").write_bytes(OTHER)
+    digest = sha256(OTHER).hexdigest()
+    Manifest(folder).add(
+        Record.now(name="7_a.dat", url="", size=len(OTHER), mtime_ns=0, sha256=digest)
+    )
+    give_away(folder / MANIFEST, monkeypatch)
+    if os.geteuid() != 0:
+        monkeypatch.setattr("ecephys_dal.snapshot.files.is_own", lambda _: True)
+    with pytest.raises(ArtifactError, match="can't be verified"):
+        b"".join(SnapshotFiles(folder).stream(Artifact(ROUTE, id=7, filename="a.dat")))
+    assert "not used" in str(snapshot.verify(path, progress=False))
 
 
 def test_the_manifest_of_a_strangers_snapshot_may_be_theirs(
