@@ -17,6 +17,7 @@ from sqlalchemy.sql.selectable import Join, Subquery
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.filters import Filter
 from ecephys_dal.models import Base
+from ecephys_dal.repositories.conditions import whole
 from ecephys_dal.repositories.predicates import froms_of, label_of, unjoined
 from ecephys_dal.rules import Rule
 
@@ -176,6 +177,12 @@ def check_joins(repository: Declared) -> frozenset[FromClause]:
             repository, f"statement joins {label_of(others[0])} to nothing; give .join(...) for it"
         )
     for join in _joins(tree):
+        if whole(join.onclause) is not join.onclause:
+            raise _wrong(
+                repository,
+                f"the join of {label_of(join.right)} has a text in its ON; write it as an"
+                " expression, or as a condition by .where(...)",
+            )
         if join.full or not _is_unique(join):
             raise _wrong(
                 repository,

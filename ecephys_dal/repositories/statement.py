@@ -17,7 +17,7 @@ from ecephys_dal.frames import frame_columns
 from ecephys_dal.models import Base
 from ecephys_dal.repositories.bound_values import check_values
 from ecephys_dal.repositories.clauses import within
-from ecephys_dal.repositories.conditions import Condition, whole
+from ecephys_dal.repositories.conditions import Condition, whole, whole_where
 from ecephys_dal.repositories.declaration import check_attributes, check_joins, configure_mappers
 from ecephys_dal.repositories.predicates import instead_of, label_of, unjoined
 from ecephys_dal.rules import check_rule_names
@@ -109,6 +109,7 @@ class Statement(ABC, Generic[M, F]):
         super().__init_subclass__(**kwargs)
         if hasattr(cls, "statement"):
             check_attributes(cls)
+            cls.statement = whole_where(cls.statement)
             if all(mapper.configured for mapper in cls.model.registry.mappers):
                 cls._joined()
 
@@ -120,7 +121,7 @@ class Statement(ABC, Generic[M, F]):
     @classmethod
     def visible(cls) -> Select[Any]:
         """Return the statement under its rules: every record that anybody may see."""
-        return cls.statement.where(*(rule.clause for rule in cls.rules))
+        return cls.statement.where(*(whole(rule.clause) for rule in cls.rules))
 
     def select(self, spec: F | None = None, *, where: Where = ()) -> Select[M]:
         """Return the SELECT of the matching records, to join or to extend.
@@ -238,7 +239,8 @@ def clauses_of(where: Where) -> list[Any]:
 def _coerced(clause: Any) -> ColumnElement[Any]:
     try:
         if isinstance(clause, (ClauseElement, InspectionAttr)):
-            return and_(true(), whole(clause))
+            coerced: ColumnElement[Any] = whole(and_(true(), clause))  # type: ignore[arg-type]
+            return coerced
     except ArgumentError:
         pass
     raise InvalidFilterError(
