@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
     Kind = Literal["join", "statement", "rule", "filter", "where"]
 
-__all__ = ["Condition", "Joined", "columns_in", "joined", "truth", "whole", "whole_where"]
+__all__ = [
+    "Condition",
+    "Joined",
+    "columns_in",
+    "is_text",
+    "joined",
+    "truth",
+    "whole",
+    "whole_where",
+]
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,8 @@ def joined(statement: Select[Any]) -> Joined:
         if not join.isouter:
             conditions.append(_found(join))
     if (declared := statement.whereclause) is not None:
-        text = sql_of(declared.element if isinstance(declared, Grouping) else declared)
+        inner: Any = declared.element if isinstance(declared, Grouping) else declared
+        text = sql_of(inner)
         name = str(next(iter(columns_in(declared)), text))
         conditions.append(Condition("statement", name, f"{text}.", declared))
     return Joined(keys, everything, tuple(conditions))
@@ -151,7 +161,7 @@ def whole(clause: Any) -> Any:
     """
     if any(map(_is_loose, visitors.iterate(clause))):
         clause = visitors.cloned_traverse(clause, {}, _BRACKETERS)
-    return Grouping(clause) if _is_text(clause) else _bracketed(clause)
+    return Grouping(clause) if is_text(clause) else _bracketed(clause)
 
 
 def whole_where(statement: Select[Any]) -> Select[Any]:
@@ -164,7 +174,8 @@ def whole_where(statement: Select[Any]) -> Select[Any]:
     return copied  # type: ignore[no-any-return]
 
 
-def _is_text(clause: Any) -> bool:
+def is_text(clause: Any) -> bool:
+    """Return True of a text of SQL."""
     return isinstance(clause, TextClause) or clause.__visit_name__ == "tstring"
 
 
@@ -176,7 +187,7 @@ def _is_loose(clause: Any) -> bool:
     """Return True of a text of SQL whose parts an operator beside it could take apart."""
     is_column = isinstance(clause, ColumnClause) and clause.is_literal
     text = clause.name if is_column else getattr(clause, "text", "")
-    return (is_column or _is_text(clause)) and not _ONE_WORD.fullmatch(text)
+    return (is_column or is_text(clause)) and not _ONE_WORD.fullmatch(text)
 
 
 def _bracketed(clause: Any) -> Any:

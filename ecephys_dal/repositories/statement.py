@@ -19,7 +19,8 @@ from ecephys_dal.repositories.bound_values import check_values
 from ecephys_dal.repositories.clauses import within
 from ecephys_dal.repositories.conditions import Condition, whole, whole_where
 from ecephys_dal.repositories.declaration import check_attributes, check_joins, configure_mappers
-from ecephys_dal.repositories.predicates import instead_of, label_of, unjoined
+from ecephys_dal.repositories.predicates import instead_of, unjoined
+from ecephys_dal.repositories.subqueries import label_of, untied
 from ecephys_dal.rules import check_rule_names
 
 if TYPE_CHECKING:
@@ -187,10 +188,8 @@ class Statement(ABC, Generic[M, F]):
                 f" a clause where {name} is not None"
             )
         for clause in clauses:
-            if (one := unjoined(clause, self._joined())) is not None:
-                raise ConfigurationError(
-                    f"{type(self).__name__}.criteria, of {name}, {self._refusal(clause, one)}"
-                )
+            if (reason := self._refusal(clause)) is not None:
+                raise ConfigurationError(f"{type(self).__name__}.criteria, of {name}, {reason}")
         return clauses
 
     def _further(self, where: Where) -> list[Any]:
@@ -198,13 +197,16 @@ class Statement(ABC, Generic[M, F]):
         clauses = clauses_of(where)
         for number, clause in enumerate(clauses):
             name = f"where[{number}]"
-            if (one := unjoined(clause, self._joined())) is not None:
-                raise InvalidFilterError(f"{name} {self._refusal(clause, one)}")
+            if (reason := self._refusal(clause)) is not None:
+                raise InvalidFilterError(f"{name} {reason}")
             check_values(name, clause, self._reader.dialect)
         return clauses
 
     @classmethod
-    def _refusal(cls, clause: ClauseElement, one: FromClause) -> str:
+    def _refusal(cls, clause: ClauseElement) -> str | None:
+        """Return why a clause can be no condition on these records, or None."""
+        if (one := unjoined(clause, cls._joined())) is None:
+            return untied(clause, cls._joined())
         joined = ", ".join(sorted(str(each) for each in cls._joined() if isinstance(each, Table)))
         instead = instead_of(clause, one, cls.model)
         return (
