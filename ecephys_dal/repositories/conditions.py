@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, TextClause, case, not_
+from sqlalchemy import BindParameter, Column, ColumnElement, DateTime, TextClause, case, not_
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import ColumnClause, Grouping
 from sqlalchemy.sql.selectable import Join, SelectBase
 
+from ecephys_dal.models.base import UtcValue
 from ecephys_dal.repositories.literal import sql_of
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Condition:
     leads_by: tuple[Column[Any], ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "clause", whole(self.clause))
+        object.__setattr__(self, "clause", _in_utc(whole(self.clause)))
 
     @property
     def reads(self) -> tuple[Column[Any], ...]:
@@ -221,6 +222,25 @@ _BRACKETERS = {
     "join": _bracket("onclause"),
     "select": _bracket("_where_criteria", "_having_criteria"),
 }
+
+
+def _in_utc(clause: Any) -> Any:
+    """Return a clause whose moments that have a zone are bound in UTC, for columns without one."""
+    if not any(map(_has_zone, visitors.iterate(clause))):
+        return clause
+    return visitors.cloned_traverse(clause, {}, {"bindparam": _bind_in_utc})
+
+
+def _has_zone(clause: Any) -> bool:
+    if not isinstance(clause, BindParameter) or not isinstance(clause.type, DateTime):
+        return False
+    values = clause.value if clause.expanding else (clause.value,)
+    return any(getattr(value, "tzinfo", None) is not None for value in values or ())
+
+
+def _bind_in_utc(bound: Any) -> None:
+    if _has_zone(bound):
+        bound.type = UtcValue()
 
 
 def truth(clause: ColumnElement[Any]) -> ColumnElement[int | None]:
