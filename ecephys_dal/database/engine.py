@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from datetime import timezone
 from pathlib import Path
 from secrets import token_hex
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, TextClause, create_engine, event
+from sqlalchemy import Connection, DateTime, Engine, TextClause, create_engine, event
 from sqlalchemy.exc import InvalidRequestError, NoSuchModuleError
 
 from ecephys_dal.config import asked_password
@@ -411,9 +412,27 @@ def asking(connection: Connection) -> Iterator[None]:
         connection.execution_options(ecephys_dal_asks=False)
 
 
+def _bound_in_utc(kind: type[Any]) -> type[Any]:
+    """Return SQLite's type of moments, which knows no zones, such that others are bound in UTC."""
+
+    class Moment(kind):  # type: ignore[misc]
+        def bind_processor(self, dialect: Dialect) -> Any:
+            write: Any = super().bind_processor(dialect)
+
+            def bind(value: Any) -> Any:
+                zone = getattr(value, "tzinfo", None)
+                return write(value.astimezone(timezone.utc) if zone else value)
+
+            return bind
+
+    return Moment
+
+
 def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
     """Make transactions real (pysqlite would begin them late or never), and reading harmless."""
     path = engine.url.database or ":memory:"
+    kinds: Any = engine.dialect.colspecs
+    engine.dialect.colspecs = {**kinds, DateTime: _bound_in_utc(kinds[DateTime])}
 
     @event.listens_for(engine, "do_connect")
     def refuse_to_create(*_: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -26,6 +27,8 @@ from sqlalchemy.orm import (
     mapped_column,
     relationship,
 )
+from sqlalchemy.sql import operators
+from sqlalchemy.types import NullType
 
 from ecephys_dal.database.engine import is_owned
 from ecephys_dal.database.numbers import as_float
@@ -40,9 +43,11 @@ __all__ = [
     "DayOrTimestamp",
     "ForeignId",
     "Identifier",
+    "Moment",
     "PrimaryKey",
     "Real",
     "Record",
+    "UtcValue",
     "reference",
     "related",
 ]
@@ -73,6 +78,65 @@ class Real(TypeDecorator[float]):
         return lambda value: None if value is None else as_float(value)
 
 
+class UtcValue(TypeDecorator[Any]):
+    """A bound moment in UTC, whether the column that it is compared with has a zone or not.
+
+    PostgreSQL reads a text of no type as one of the column's, whatever the session's zone is.
+    """
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Give PostgreSQL a text without a type."""
+        return NullType() if dialect.name == "postgresql" else self.impl_instance
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Write the moment with its zone, where there are zones."""
+        moment = None if value is None else _in_utc(value)
+        is_text = dialect.name == "postgresql" and moment is not None
+        return f"{moment.isoformat(' ')}+00" if is_text else moment  # type: ignore[union-attr]
+
+    def literal_processor(self, dialect: Dialect) -> Any:
+        """Write the same into an SQL that is shown."""
+        if dialect.name == "postgresql":
+            return lambda value: f"'{self.process_bind_param(value, dialect)}'"
+        return super().literal_processor(dialect)
+
+
+def _in_utc(value: Any) -> dt.datetime:
+    """Return a moment or a day, or a text of one by ISO 8601, as a moment in UTC without a zone."""
+    if hasattr(value, "dtype"):  # NumPy's, which of nanoseconds gives an integer
+        value = value.astype("datetime64[us]").item()
+    if isinstance(value, str):
+        value = dt.datetime.fromisoformat(re.sub("Z$", "+00:00", value))
+    if not isinstance(value, dt.date):
+        raise TypeError("it is no moment")
+    if not isinstance(value, dt.datetime):
+        return dt.datetime.combine(value, dt.time())
+    moment: Any = value
+    if hasattr(moment, "to_pydatetime"):  # pandas', whose nanoseconds no database has
+        moment = moment.floor("us").to_pydatetime()
+    in_utc: dt.datetime = moment.astimezone(dt.timezone.utc) if moment.tzinfo else moment
+    return in_utc.replace(tzinfo=None)
+
+
+def _type_of_compared(operator: Any, value: Any) -> UtcValue | None:
+    is_moment = isinstance(value, dt.date) or getattr(value, "dtype", None) is not None
+    is_text = isinstance(value, str)
+    # BETWEEN compares with two values that AND stands between.
+    compares = operators.is_comparison(operator) or operator is operators.and_
+    return UtcValue() if (is_moment or is_text) and compares else None
+
+
+class Moment(DateTime):
+    """A moment in UTC. What it is compared with is bound in UTC too, whatever its zone is."""
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """Return how a value is bound that is compared with the moment."""
+        return _type_of_compared(op, value) or super().coerce_compared_value(op, value)
+
+
 class DayOrTimestamp(TypeDecorator[dt.datetime]):
     """A moment whose column may be a DATE or a TIMESTAMP; a date is read as its midnight."""
 
@@ -83,6 +147,10 @@ class DayOrTimestamp(TypeDecorator[dt.datetime]):
     def python_type(self) -> type[dt.datetime]:
         """What a value is in Python."""
         return dt.datetime
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """Return how a value is bound that is compared with the moment."""
+        return _type_of_compared(op, value) or super().coerce_compared_value(op, value)
 
     def process_result_value(self, value: dt.date | None, dialect: Dialect) -> dt.datetime | None:  # noqa: ARG002
         """Turn a date into the datetime of its midnight."""
@@ -136,7 +204,7 @@ class Base(DeclarativeBase):
         int: Integer,
         float: Real,
         str: String,
-        dt.datetime: DateTime,
+        dt.datetime: Moment,
         Record: JSON(none_as_null=True),
     }
 

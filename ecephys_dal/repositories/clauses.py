@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Boolean, ColumnElement, DateTime, String, TypeDecorator, bindparam
+from sqlalchemy import Boolean, ColumnElement, String, TypeDecorator, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import NullType
 
 from ecephys_dal.filters import split_published_at
+from ecephys_dal.models.base import UtcValue
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -50,30 +50,6 @@ class _ListText(TypeDecorator[Any]):
 
 
 _LIST_TEXT = _ListText("{}").with_variant(_ListText("[]"), "sqlite")
-
-
-class _Moment(TypeDecorator[Any]):
-    """A moment in UTC, whether the column that it is compared with has a zone or not.
-
-    PostgreSQL reads a text of no type as one of the column's, whatever the session's zone is.
-    """
-
-    impl = DateTime
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        """Give PostgreSQL a text without a type."""
-        return NullType() if dialect.name == "postgresql" else self.impl_instance
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        """Write the moment with its zone, where there are zones."""
-        return f"{value.isoformat(' ')}+00" if dialect.name == "postgresql" else value
-
-    def literal_processor(self, dialect: Dialect) -> Any:
-        """Write the same into an SQL that is shown."""
-        if dialect.name == "postgresql":
-            return lambda value: f"'{self.process_bind_param(value, dialect)}'"
-        return super().literal_processor(dialect)
 
 
 class _is_among(FunctionElement[bool]):  # noqa: N801 - named as SQLAlchemy names its functions
@@ -117,7 +93,7 @@ def published_by(column: Any, published_at: str | dt.date | None) -> Clauses:
     split = split_published_at(published_at)
     if split.published_at_not_null:
         yield column.is_not(None)
-        yield column <= bindparam(None, split.published_at, _Moment())
+        yield column <= bindparam(None, split.published_at, UtcValue())
 
 
 def within(column: Any, id_range: tuple[int | None, int | None] | None) -> Clauses:

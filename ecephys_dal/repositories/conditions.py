@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, TextClause, case, not_
-from sqlalchemy.sql.elements import Grouping
+from sqlalchemy import BindParameter, Column, ColumnElement, DateTime, TextClause, case, not_
+from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql.elements import ColumnClause, Grouping
 from sqlalchemy.sql.selectable import Join, SelectBase
 
+from ecephys_dal.models.base import UtcValue
 from ecephys_dal.repositories.literal import sql_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import ClauseElement, FromClause, Select
 
     Kind = Literal["join", "statement", "rule", "filter", "where"]
 
-__all__ = ["Condition", "Joined", "columns_in", "joined", "truth", "whole"]
+__all__ = [
+    "Condition",
+    "Joined",
+    "columns_in",
+    "is_text",
+    "joined",
+    "truth",
+    "whole",
+    "whole_where",
+]
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,9 @@ class Condition:
     clause: ColumnElement[Any]
     if_null: str = "so it is not known to match"
     leads_by: tuple[Column[Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "clause", _in_utc(whole(self.clause)))
 
     @property
     def reads(self) -> tuple[Column[Any], ...]:
@@ -86,9 +101,10 @@ def joined(statement: Select[Any]) -> Joined:
         if not join.isouter:
             conditions.append(_found(join))
     if (declared := statement.whereclause) is not None:
-        text = sql_of(declared)
+        inner: Any = declared.element if isinstance(declared, Grouping) else declared
+        text = sql_of(inner)
         name = str(next(iter(columns_in(declared)), text))
-        conditions.append(Condition("statement", name, f"{text}.", whole(declared)))
+        conditions.append(Condition("statement", name, f"{text}.", declared))
     return Joined(keys, everything, tuple(conditions))
 
 
@@ -132,8 +148,99 @@ def _columns_in(clause: ClauseElement) -> Iterator[Column[Any]]:
 
 
 def whole(clause: Any) -> Any:
-    """Return a text so that nothing in it, such as an OR, reaches what stands beside it."""
-    return Grouping(clause) if isinstance(clause, TextClause) else clause
+    """Return a clause so that no text in it, such as one with an OR, reaches what stands beside it.
+
+    Parameters
+    ----------
+    clause : ClauseElement
+        A condition, which may hold texts anywhere.
+
+    Returns
+    -------
+    ClauseElement
+        The same with brackets around each text; the clause itself if there is no text in it.
+    """
+    if any(map(_is_loose, visitors.iterate(clause))):
+        clause = visitors.cloned_traverse(clause, {}, _BRACKETERS)
+    return Grouping(clause) if is_text(clause) else _bracketed(clause)
+
+
+def whole_where(statement: Select[Any]) -> Select[Any]:
+    """Return a SELECT to whose conditions others can be added, whatever texts they are."""
+    kept = statement._where_criteria  # noqa: SLF001 - SQLAlchemy has no public name for it
+    if all(whole(clause) is clause for clause in kept):
+        return statement
+    copied: Any = statement._generate()  # noqa: SLF001 - as `Select.where` does
+    copied._where_criteria = tuple(map(whole, kept))  # noqa: SLF001
+    return copied  # type: ignore[no-any-return]
+
+
+def is_text(clause: Any) -> bool:
+    """Return True of a text of SQL."""
+    return isinstance(clause, TextClause) or clause.__visit_name__ == "tstring"
+
+
+# One name, number or quoted word: brackets would change nothing, or the meaning, as in count(*).
+_ONE_WORD = re.compile(r"\s*(?:[\w.]+|'[^']*'|\*)\s*")
+
+
+def _is_loose(clause: Any) -> bool:
+    """Return True of a text of SQL whose parts an operator beside it could take apart."""
+    is_column = isinstance(clause, ColumnClause) and clause.is_literal
+    text = clause.name if is_column else getattr(clause, "text", "")
+    return (is_column or is_text(clause)) and not _ONE_WORD.fullmatch(text)
+
+
+def _bracketed(clause: Any) -> Any:
+    return Grouping(clause) if _is_loose(clause) else clause
+
+
+def _bracket(*names: str) -> Callable[[Any], None]:
+    """Return what puts brackets around the texts in these attributes of a copied clause."""
+
+    def bracket(clause: Any) -> None:
+        if getattr(clause, "operator", None) in _OF_LISTS or getattr(clause, "modifier", None):
+            return
+        for name in names:
+            value = getattr(clause, name)
+            some = isinstance(value, (list, tuple))
+            bracketed = type(value)(map(_bracketed, value)) if some else _bracketed(value)
+            setattr(clause, name, bracketed)
+
+    return bracket
+
+
+_OF_LISTS = (operators.comma_op, operators.any_op, operators.all_op)  # a text may be several
+# What SQL writes without brackets of its own, by SQLAlchemy's names of the kinds of clauses.
+_BRACKETERS = {
+    "binary": _bracket("left", "right"),
+    "clauselist": _bracket("clauses"),
+    "expression_clauselist": _bracket("clauses"),
+    "unary": _bracket("element"),
+    "label": _bracket("_element"),
+    "type_coerce": _bracket("clause"),
+    "join": _bracket("onclause"),
+    "select": _bracket("_where_criteria", "_having_criteria"),
+}
+
+
+def _in_utc(clause: Any) -> Any:
+    """Return a clause whose moments that have a zone are bound in UTC, for columns without one."""
+    if not any(map(_has_zone, visitors.iterate(clause))):
+        return clause
+    return visitors.cloned_traverse(clause, {}, {"bindparam": _bind_in_utc})
+
+
+def _has_zone(clause: Any) -> bool:
+    if not isinstance(clause, BindParameter) or not isinstance(clause.type, DateTime):
+        return False
+    values = clause.value if clause.expanding else (clause.value,)
+    return any(getattr(value, "tzinfo", None) is not None for value in values or ())
+
+
+def _bind_in_utc(bound: Any) -> None:
+    if _has_zone(bound):
+        bound.type = UtcValue()
 
 
 def truth(clause: ColumnElement[Any]) -> ColumnElement[int | None]:

@@ -17,7 +17,9 @@ from sqlalchemy.sql.selectable import Join, Subquery
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.filters import Filter
 from ecephys_dal.models import Base
-from ecephys_dal.repositories.predicates import froms_of, label_of, unjoined
+from ecephys_dal.repositories.conditions import whole
+from ecephys_dal.repositories.predicates import froms_of, unjoined
+from ecephys_dal.repositories.subqueries import label_of, untied
 from ecephys_dal.rules import Rule
 
 if TYPE_CHECKING:
@@ -176,6 +178,12 @@ def check_joins(repository: Declared) -> frozenset[FromClause]:
             repository, f"statement joins {label_of(others[0])} to nothing; give .join(...) for it"
         )
     for join in _joins(tree):
+        if whole(join.onclause) is not join.onclause:
+            raise _wrong(
+                repository,
+                f"the join of {label_of(join.right)} has a text in its ON; write it as an"
+                " expression, or as a condition by .where(...)",
+            )
         if join.full or not _is_unique(join):
             raise _wrong(
                 repository,
@@ -184,12 +192,14 @@ def check_joins(repository: Declared) -> frozenset[FromClause]:
                 " scalar_subquery()",
             )
     joined = froms_of(statement)
-    parts: list[tuple[str, Any]]
-    parts = [(f"rule {rule.name!r}", rule.clause) for rule in repository.rules]
-    parts += [(f"column {one.key!r}", _element(one)) for one in repository.columns]
-    for name, clause in parts:
+    parts: list[tuple[str, Any, bool]]
+    parts = [(f"rule {rule.name!r}", rule.clause, True) for rule in repository.rules]
+    parts += [(f"column {one.key!r}", _element(one), False) for one in repository.columns]
+    for name, clause, is_condition in parts:
         if (one := unjoined(clause, joined)) is not None:
             raise _wrong(repository, f"{name} names {label_of(one)}, which statement does not join")
+        if (reason := untied(clause, joined, is_condition=is_condition)) is not None:
+            raise _wrong(repository, f"{name} {reason}")
     return joined
 
 

@@ -9,23 +9,24 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, Table, inspect
-from sqlalchemy.sql.expression import Alias, Exists
+from sqlalchemy import inspect
 
 from ecephys_dal.repositories.conditions import columns_in
+from ecephys_dal.repositories.subqueries import final_froms, lacks, subqueries_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
-    from sqlalchemy import ClauseElement, FromClause
+    from sqlalchemy import ClauseElement, FromClause, Select
     from sqlalchemy.orm import Mapper, RelationshipProperty
 
     from ecephys_dal.models import Base
+    from ecephys_dal.repositories.subqueries import Subquery
 
     Froms = AbstractSet[FromClause]
 
-__all__ = ["froms_of", "instead_of", "label_of", "unjoined"]
+__all__ = ["froms_of", "instead_of", "unjoined"]
 
 
 def froms_of(statement: Select[Any]) -> frozenset[FromClause]:
@@ -58,41 +59,23 @@ def unjoined(clause: ClauseElement, joined: Froms) -> FromClause | None:
 
 
 def _unjoined(clause: ClauseElement, joined: Froms) -> Iterator[FromClause]:
-    yield from (one for one in clause._from_objects if _lacks(joined, one))  # noqa: SLF001
-    for query, is_exists in _queries_in(clause):
-        yield from _unjoined_by(query, joined, is_exists=is_exists)
+    yield from (one for one in clause._from_objects if lacks(joined, one))  # noqa: SLF001
+    for one in subqueries_in(clause):
+        yield from _unjoined_by(one, joined)
 
 
-def _unjoined_by(query: Select[Any], joined: Froms, *, is_exists: bool) -> Iterator[FromClause]:
-    froms = _final_froms(query)
+def _unjoined_by(subquery: Subquery, joined: Froms) -> Iterator[FromClause]:
+    query, froms = subquery.query, final_froms(subquery.query)
     within = {each for one in froms for each in one._from_objects}  # noqa: SLF001
-    nested = [found for part in query.get_children() for found in _queries_in(part)]
+    nested = [found for part in query.get_children() for found in subqueries_in(part)]
     outer = [one for one in froms if _is_from_outside(query, one)]
-    yield from (one for one in outer if _lacks(joined, one))
+    yield from (one for one in outer if lacks(joined, one))
     # The same for every record: what was meant is a table of the record's, which is not there.
-    if is_exists and froms and not any(map(_correlates, (query, *(one for one, _ in nested)))):
-        yield from froms if all(_lacks(joined, one) for one in within) else ()
-    for one, its_exists in nested:
-        yield from _unjoined_by(one, joined | within, is_exists=its_exists)
-
-
-def _final_froms(query: Select[Any]) -> list[FromClause]:
-    """Return the FROM list of a subquery, whatever it correlates; `get_final_froms`, but faster."""
-    if query._setup_joins:  # noqa: SLF001 - of `Select.join`, which the ORM has yet to write out
-        return list(query.get_final_froms())
-    parts = (*query._from_obj, *query._raw_columns, *query._where_criteria)  # noqa: SLF001
-    named = dict.fromkeys(one for part in parts for one in part._from_objects)  # noqa: SLF001
-    inside = {each for one in named for each in one._hide_froms}  # noqa: SLF001
-    return [one for one in named if one not in inside]
-
-
-def _queries_in(clause: Any, *, is_exists: bool = False) -> Iterator[tuple[Select[Any], bool]]:
-    """Yield the outermost SELECTs of a clause, and whether EXISTS stands before each."""
-    if isinstance(clause, Select):
-        yield clause, is_exists
-    elif not isinstance(clause, Table):
-        for part in clause.get_children():
-            yield from _queries_in(part, is_exists=is_exists or isinstance(clause, Exists))
+    correlates = any(map(_correlates, (query, *(one.query for one in nested))))
+    if subquery.place == "exists" and froms and not correlates:
+        yield from froms if all(lacks(joined, one) for one in within) else ()
+    for one in nested:
+        yield from _unjoined_by(one, joined | within)
 
 
 def _correlates(query: Select[Any]) -> bool:
@@ -102,20 +85,7 @@ def _correlates(query: Select[Any]) -> bool:
 def _is_from_outside(query: Select[Any], one: FromClause) -> bool:
     """Return True if the query says that the statement around it has this table."""
     but = query._correlate_except  # noqa: SLF001
-    return not _lacks(query._correlate, one) or (but is not None and _lacks(but, one))  # noqa: SLF001
-
-
-def _lacks(joined: Iterable[FromClause], one: FromClause) -> bool:
-    return bool(one._cloned_set.isdisjoint(joined))  # noqa: SLF001 - as SQLAlchemy compares them
-
-
-def label_of(one: FromClause) -> str:
-    """Return what a message calls a table, an alias or a subquery."""
-    if isinstance(one, Table):
-        return str(one)
-    if isinstance(one, Alias):
-        return f"an alias of {one.element}"
-    return f"a {type(one).__name__.lower()}"
+    return not lacks(query._correlate, one) or (but is not None and lacks(but, one))  # noqa: SLF001
 
 
 def instead_of(clause: ClauseElement, one: FromClause, model: type[Base]) -> str:

@@ -17,9 +17,10 @@ from ecephys_dal.frames import frame_columns
 from ecephys_dal.models import Base
 from ecephys_dal.repositories.bound_values import check_values
 from ecephys_dal.repositories.clauses import within
-from ecephys_dal.repositories.conditions import Condition, whole
+from ecephys_dal.repositories.conditions import Condition, whole, whole_where
 from ecephys_dal.repositories.declaration import check_attributes, check_joins, configure_mappers
-from ecephys_dal.repositories.predicates import instead_of, label_of, unjoined
+from ecephys_dal.repositories.predicates import instead_of, unjoined
+from ecephys_dal.repositories.subqueries import label_of, untied
 from ecephys_dal.rules import check_rule_names
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class Statement(ABC, Generic[M, F]):
         super().__init_subclass__(**kwargs)
         if hasattr(cls, "statement"):
             check_attributes(cls)
+            cls.statement = whole_where(cls.statement)
             if all(mapper.configured for mapper in cls.model.registry.mappers):
                 cls._joined()
 
@@ -120,7 +122,7 @@ class Statement(ABC, Generic[M, F]):
     @classmethod
     def visible(cls) -> Select[Any]:
         """Return the statement under its rules: every record that anybody may see."""
-        return cls.statement.where(*(rule.clause for rule in cls.rules))
+        return cls.statement.where(*(whole(rule.clause) for rule in cls.rules))
 
     def select(self, spec: F | None = None, *, where: Where = ()) -> Select[M]:
         """Return the SELECT of the matching records, to join or to extend.
@@ -186,10 +188,8 @@ class Statement(ABC, Generic[M, F]):
                 f" a clause where {name} is not None"
             )
         for clause in clauses:
-            if (one := unjoined(clause, self._joined())) is not None:
-                raise ConfigurationError(
-                    f"{type(self).__name__}.criteria, of {name}, {self._refusal(clause, one)}"
-                )
+            if (reason := self._refusal(clause)) is not None:
+                raise ConfigurationError(f"{type(self).__name__}.criteria, of {name}, {reason}")
         return clauses
 
     def _further(self, where: Where) -> list[Any]:
@@ -197,13 +197,16 @@ class Statement(ABC, Generic[M, F]):
         clauses = clauses_of(where)
         for number, clause in enumerate(clauses):
             name = f"where[{number}]"
-            if (one := unjoined(clause, self._joined())) is not None:
-                raise InvalidFilterError(f"{name} {self._refusal(clause, one)}")
+            if (reason := self._refusal(clause)) is not None:
+                raise InvalidFilterError(f"{name} {reason}")
             check_values(name, clause, self._reader.dialect)
         return clauses
 
     @classmethod
-    def _refusal(cls, clause: ClauseElement, one: FromClause) -> str:
+    def _refusal(cls, clause: ClauseElement) -> str | None:
+        """Return why a clause can be no condition on these records, or None."""
+        if (one := unjoined(clause, cls._joined())) is None:
+            return untied(clause, cls._joined())
         joined = ", ".join(sorted(str(each) for each in cls._joined() if isinstance(each, Table)))
         instead = instead_of(clause, one, cls.model)
         return (
@@ -238,7 +241,8 @@ def clauses_of(where: Where) -> list[Any]:
 def _coerced(clause: Any) -> ColumnElement[Any]:
     try:
         if isinstance(clause, (ClauseElement, InspectionAttr)):
-            return and_(true(), whole(clause))
+            coerced: ColumnElement[Any] = whole(and_(true(), clause))  # type: ignore[arg-type]
+            return coerced
     except ArgumentError:
         pass
     raise InvalidFilterError(
