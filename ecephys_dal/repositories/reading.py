@@ -205,7 +205,7 @@ class Reader:
         options = {} if size is None or autocommit is True else {"yield_per": size}
         if not all(map(_is_exact, table.selected_columns)):
             columns = map(_exact, table.selected_columns)
-            table = table.with_only_columns(*columns, maintain_column_froms=True)
+            table = table.with_only_columns(*columns)
         # Closed, because an error that somebody keeps would keep the cursor, and its lock.
         with (
             self.readable(table),

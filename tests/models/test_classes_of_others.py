@@ -65,9 +65,9 @@ with Database(url) as database:
     }
 with Database(f"sqlite:///{folder}/own.db", owned=True) as own:
     with own.connection() as connection:
-        connection.execute(text("CREATE TABLE lab_notes (id integer)"))
-    with own.connection() as connection:
         upgrade(connection)
+    with own.connection() as connection:
+        connection.execute(text("CREATE TABLE lab_notes (id integer)"))
     with own.connection() as connection:
         refuse_somebody_elses_lims(connection)
 lims = create_synthetic_lims(

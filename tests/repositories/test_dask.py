@@ -122,7 +122,8 @@ def on(client: Any, table: Any) -> pd.DataFrame:
 
 def slow(seconds: float) -> Any:
     """A condition that is always met, and holds up each part that is read."""
-    return cast(select(func.pg_sleep(seconds)).scalar_subquery(), String) == ""
+    slept = cast(select(func.pg_sleep(seconds)).scalar_subquery(), String)  # once a statement
+    return slept != cast(EcephysUnit.id, String)
 
 
 def alike(frame: pd.DataFrame, table: Any) -> pd.DataFrame:
