@@ -18,6 +18,7 @@ from ecephys_dal.frames import frame_columns
 from ecephys_dal.models import Base
 from ecephys_dal.repositories.bound_values import check_values
 from ecephys_dal.repositories.clauses import within
+from ecephys_dal.repositories.comparisons import mistyped
 from ecephys_dal.repositories.conditions import Condition, whole, whole_where
 from ecephys_dal.repositories.declaration import (
     check_attributes,
@@ -216,6 +217,8 @@ class Statement(ABC, Generic[M, F]):
             if (reason := self._refusal(clause)) is not None:
                 raise InvalidFilterError(f"{name} {reason}")
             check_values(name, clause, self._reader.dialect)
+            if (reason := mistyped(clause, self._reader.dialect)) is not None:
+                raise InvalidFilterError(f"{name} {reason}")
         return clauses
 
     @classmethod

@@ -158,9 +158,9 @@ def _untied(clause: ClauseElement, around: _Around, *, is_condition: bool) -> It
 def _same_for_all(froms: Sequence[FromClause]) -> str:
     return (
         f"has a subquery over {', '.join(map(label_of, froms))} that is one answer for all records,"
-        " because nothing ties it to the record; write the plain condition, or .has() or .any() of a relationship, or let"
-        " the subquery equate a column of its own with one of the record, which .correlate(...)"
-        " names"
+        " because nothing ties it to the record; write the plain condition, or .has() or .any() of"
+        " a relationship, or let the subquery equate a column of its own with one of the record,"
+        " which .correlate(...) names"
     )
 
 
