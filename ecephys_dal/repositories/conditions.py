@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from sqlalchemy import BindParameter, Column, ColumnElement, DateTime, TextClause, case, not_
@@ -122,9 +123,11 @@ def _flattened(tree: FromClause) -> Iterator[_Step]:
         yield _Step(tree)
 
 
-def _key(step: _Step) -> Column[Any]:
-    (key,) = step.right.primary_key
-    return key  # type: ignore[return-value]
+def _key(step: _Step) -> Any:
+    """Return the column that is not NULL where there is a record: of groups, what they are by."""
+    named = () if step.onclause is None else columns_in(step.onclause)
+    its_own = (column for column in named if column.table is step.right)
+    return next(chain(step.right.primary_key, its_own))
 
 
 def _found(join: _Step) -> Condition:

@@ -6,18 +6,33 @@ not configure them, because the models that a relationship names may be defined 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from inspect import getattr_static
+from typing import TYPE_CHECKING, Any, get_args
 
-from sqlalchemy import ClauseElement, Index, Label, Select, Table, UniqueConstraint, type_coerce
+from sqlalchemy import (
+    ClauseElement,
+    Index,
+    Label,
+    Select,
+    Table,
+    UniqueConstraint,
+    and_,
+    true,
+    type_coerce,
+)
+from sqlalchemy.orm import InspectionAttr
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, ColumnClause, Grouping
 from sqlalchemy.sql.expression import Alias
+from sqlalchemy.sql.functions import coalesce
 from sqlalchemy.sql.selectable import Join, Subquery
 
 from ecephys_dal.errors import ConfigurationError
-from ecephys_dal.filters import Filter
+from ecephys_dal.filters import Day, Filter, Ids, Names
+from ecephys_dal.frames import frame_columns
 from ecephys_dal.models import Base
-from ecephys_dal.repositories.conditions import whole
+from ecephys_dal.repositories.conditions import columns_in, whole
 from ecephys_dal.repositories.predicates import froms_of, unjoined
 from ecephys_dal.repositories.subqueries import label_of, untied
 from ecephys_dal.rules import Rule
@@ -25,13 +40,21 @@ from ecephys_dal.rules import Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import FromClause
+    from sqlalchemy import ColumnElement, FromClause
 
     from ecephys_dal.repositories.statement import Statement
 
     Declared = type[Statement[Any, Any]]
 
-__all__ = ["check_attributes", "check_joins", "configure_mappers", "nullable"]
+__all__ = [
+    "check_attributes",
+    "check_criteria",
+    "check_joins",
+    "clauses_of_criteria",
+    "configure_mappers",
+    "meaning_of",
+    "nullable",
+]
 
 # The parts of a SELECT that answers of a repository would be wrong with.
 _UNFIT = {
@@ -42,7 +65,23 @@ _UNFIT = {
     "_limit_clause": "LIMIT",
     "_offset_clause": "OFFSET",
     "_fetch_clause": "FETCH",
+    "_for_update_arg": "FOR UPDATE",
+    "_prefixes": "a prefix",
+    "_suffixes": "a suffix",
 }
+
+
+# A value of each kind of field, to try criteria with.
+_SAMPLES = [(Ids, [1]), (Names, ["a"]), (Day, "2019-10-03")]
+# NULL meets none of these.
+_NOT_OF_NULL = (
+    operators.eq,
+    operators.lt,
+    operators.le,
+    operators.gt,
+    operators.ge,
+    operators.is_not,
+)
 
 
 def nullable(expression: Any) -> Any:
@@ -84,6 +123,8 @@ def check_attributes(repository: Declared) -> None:
         raise _wrong(repository, f"statement is {repository.statement!r}; give select(...)")
     if getattr(repository.criteria, "__isabstractmethod__", False):
         raise _wrong(repository, "criteria is missing; yield the clauses that each field means")
+    if not isinstance(getattr_static(repository, "criteria"), (staticmethod, classmethod)):
+        raise _wrong(repository, "criteria is no @staticmethod; make it one, of the filter alone")
     for attribute, part in _UNFIT.items():
         value = getattr(repository.statement, attribute)
         if value is not None and value is not False and value != ():
@@ -97,6 +138,8 @@ def check_attributes(repository: Declared) -> None:
 
 
 def _check_rules(repository: Declared) -> None:
+    if not isinstance(repository.rules, (tuple, list)):
+        raise _wrong(repository, f"rules is {repository.rules!r}; give a tuple of Rule")
     for rule in repository.rules:
         if not isinstance(rule, Rule):
             raise _wrong(repository, f"rules has {rule!r}, which is no Rule")
@@ -191,16 +234,141 @@ def check_joins(repository: Declared) -> frozenset[FromClause]:
                 " equates no primary or unique key of it. Filter by .any(), or give a column of a"
                 " scalar_subquery()",
             )
+    _check_index(repository, list(_joins(tree)))
     joined = froms_of(statement)
     parts: list[tuple[str, Any, bool]]
     parts = [(f"rule {rule.name!r}", rule.clause, True) for rule in repository.rules]
     parts += [(f"column {one.key!r}", _element(one), False) for one in repository.columns]
+    if statement.whereclause is not None:
+        parts.append(("statement.where", statement.whereclause, True))
     for name, clause, is_condition in parts:
         if (one := unjoined(clause, joined)) is not None:
             raise _wrong(repository, f"{name} names {label_of(one)}, which statement does not join")
         if (reason := untied(clause, joined, is_condition=is_condition)) is not None:
             raise _wrong(repository, f"{name} {reason}")
     return joined
+
+
+def _check_index(repository: Declared, joins: list[Join]) -> None:
+    """Raise if the index may be NULL, for then partitions would not have every record."""
+    index: Any = _element(repository.columns[0])
+    inner = index.element if isinstance(index, Label) else index
+    demanded = list(_conjuncts(repository.statement.whereclause))
+    demanded += [one for join in joins if not join.isouter for one in _conjuncts(join.onclause)]
+    outer = {each for join in joins if join.isouter for each in join.right._from_objects}  # noqa: SLF001
+    reads = () if isinstance(inner, coalesce) else columns_in(inner)
+    may_be_null = [
+        column
+        for column in reads
+        if (column.nullable or column.table in outer) and not _excludes_null(column, demanded)
+    ]
+    says_so = not reads and frame_columns((repository.columns[0],))[0].nullable
+    if may_be_null or says_so:
+        raise _wrong(
+            repository,
+            f"the first column, {index.key!r}, is the index and may be NULL, so that partitions and"
+            " chunks would lose records; give one that is never NULL, or statement.where(... "
+            ".is_not(None))",
+        )
+
+
+def _conjuncts(clause: Any) -> Iterator[Any]:
+    """Yield the conditions that AND stands between."""
+    if isinstance(clause, Grouping):
+        yield from _conjuncts(clause.element)
+    elif isinstance(clause, BooleanClauseList) and clause.operator is operators.and_:
+        for part in clause.clauses:
+            yield from _conjuncts(part)
+    elif clause is not None:
+        yield clause
+
+
+def _excludes_null(column: Any, conditions: list[Any]) -> bool:
+    """Return True if a comparison with a column, which NULL never meets, is demanded."""
+    return any(
+        isinstance(one, BinaryExpression)
+        and one.operator in _NOT_OF_NULL
+        and any(column is side or (column,) == columns_in(side) for side in (one.left, one.right))
+        for one in conditions
+    )
+
+
+def check_criteria(repository: Declared) -> None:
+    """Raise a `ConfigurationError` if a field of a repository's filter has no meaning.
+
+    Parameters
+    ----------
+    repository : type
+        Its joins are checked. Fields of ids, names and days are tried with a value; others are
+        checked when they are asked.
+    """
+    filter_type = repository.filter_type
+    for name, kind in filter_type.kinds().items():
+        for of, value in _SAMPLES:
+            if kind is get_args(of)[-1] and name != "without_rules":
+                with suppress(LookupError, ValueError, TypeError):  # of a value that it can't take
+                    spec = filter_type(**{name: value})
+                    meaning_of(repository, name, spec)
+
+
+def meaning_of(repository: Declared, name: str, spec: Filter) -> list[ColumnElement[bool]]:
+    """Return the clauses that a field of a filter means, without those of every filter.
+
+    Parameters
+    ----------
+    repository : type
+        Whose criteria give them.
+    name : str
+        The field.
+    spec : Filter
+        With this condition alone.
+
+    Raises
+    ------
+    ConfigurationError
+        If there are none.
+    """
+    always = clauses_of_criteria(repository, repository.filter_type())
+    given = clauses_of_criteria(repository, spec)
+    clauses = [one for one in given if not any(map(one.compare, always))]
+    if not clauses and spec.id_range is None:
+        raise _wrong(
+            repository,
+            f"criteria gives no condition for {spec.described()}; yield a clause where {name} is"
+            " not None",
+        )
+    return clauses
+
+
+def clauses_of_criteria(repository: Declared, spec: Filter) -> list[ColumnElement[bool]]:
+    """Return the clauses that a repository's criteria give for a filter.
+
+    Raises
+    ------
+    ConfigurationError
+        If they are none.
+    """
+    try:
+        found: Any = repository.criteria(spec)
+        clauses = None if found is None else list(found)
+    except AttributeError as error:
+        if getattr(error, "obj", None) is not spec:
+            raise
+        raise _wrong(
+            repository,
+            f"criteria reads {error.name!r}, which {type(spec).__name__} has not; it has"
+            f" {', '.join(spec.kinds())}",
+        ) from error
+    if clauses is None:
+        raise _wrong(repository, "criteria returns None; let it yield clauses")
+    for clause in clauses:
+        if not isinstance(clause, (ClauseElement, InspectionAttr)):
+            raise _wrong(
+                repository,
+                f"criteria yields {clause!r} for {spec!r}, which is no SQL expression; write"
+                " .is_(None), not `is None`, and true() for True",
+            )
+    return [and_(true(), clause) for clause in clauses]
 
 
 def _joins(tree: FromClause) -> Iterator[Join]:
@@ -244,16 +412,12 @@ def _allows_no_other(one: Any) -> bool:
 
 def _equated(table: FromClause, clause: Any) -> Iterator[Any]:
     """Yield the columns of a table that a clause demands to be equal to something outside of it."""
-    if isinstance(clause, Grouping):
-        yield from _equated(table, clause.element)
-    elif isinstance(clause, BooleanClauseList) and clause.operator is operators.and_:
-        for part in clause.clauses:
-            yield from _equated(table, part)
-    elif isinstance(clause, BinaryExpression) and clause.operator is operators.eq:
-        for column, other in ((clause.left, clause.right), (clause.right, clause.left)):
-            is_its = isinstance(column, ColumnClause) and column.table == table
-            if is_its and table not in other._from_objects:  # noqa: SLF001
-                yield column.key
+    for one in _conjuncts(clause):
+        if isinstance(one, BinaryExpression) and one.operator is operators.eq:
+            for column, other in ((one.left, one.right), (one.right, one.left)):
+                is_its = isinstance(column, ColumnClause) and column.table == table
+                if is_its and table not in other._from_objects:  # noqa: SLF001
+                    yield column.key
 
 
 def _wrong(repository: Declared, what: str) -> ConfigurationError:

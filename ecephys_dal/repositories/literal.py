@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import reprlib
 from copy import copy
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sqlalchemy.exc import CompileError
+
+from ecephys_dal.errors import InvalidFilterError
 
 if TYPE_CHECKING:
     from sqlalchemy import ClauseElement, Connection, Dialect
@@ -21,6 +25,9 @@ class _Writing:
 
     def render_literal_value(self, value: Any, type_: Any) -> str:
         """Return a value as it stands in SQL."""
+        if isinstance(value, np.generic):  # whose nanoseconds would be an integer
+            is_moment = isinstance(value, (np.datetime64, np.timedelta64))
+            value = (value.astype(f"{value.dtype.kind}8[us]") if is_moment else value).item()
         # Of these SQLAlchemy writes what no database reads.
         misread = isinstance(value, bytes) or (isinstance(value, float) and not isfinite(value))
         if not misread:
@@ -33,9 +40,16 @@ class _Writing:
         return self._as_the_driver_writes(value)
 
     def _as_the_driver_writes(self, value: Any) -> str:
-        from psycopg2.extensions import adapt  # noqa: PLC0415 - slow to import
+        from psycopg2 import ProgrammingError  # noqa: PLC0415 - slow to import
+        from psycopg2.extensions import adapt  # noqa: PLC0415
 
-        written: str = adapt(value).getquoted().decode()
+        try:
+            written: str = adapt(value).getquoted().decode()
+        except ProgrammingError as error:
+            raise InvalidFilterError(
+                f"{reprlib.repr(value)}, a {type(value).__name__}, can't be written in SQL; give a"
+                " number, a text, a moment, or a list of them"
+            ) from error
         return written.replace("%", "%%") if _doubles_percents(self.dialect) else written
 
 

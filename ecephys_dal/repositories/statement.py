@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
@@ -17,8 +18,16 @@ from ecephys_dal.frames import frame_columns
 from ecephys_dal.models import Base
 from ecephys_dal.repositories.bound_values import check_values
 from ecephys_dal.repositories.clauses import within
+from ecephys_dal.repositories.comparisons import mistyped
 from ecephys_dal.repositories.conditions import Condition, whole, whole_where
-from ecephys_dal.repositories.declaration import check_attributes, check_joins, configure_mappers
+from ecephys_dal.repositories.declaration import (
+    check_attributes,
+    check_criteria,
+    check_joins,
+    clauses_of_criteria,
+    configure_mappers,
+    meaning_of,
+)
 from ecephys_dal.repositories.predicates import instead_of, unjoined
 from ecephys_dal.repositories.subqueries import label_of, untied
 from ecephys_dal.rules import check_rule_names
@@ -105,6 +114,7 @@ class Statement(ABC, Generic[M, F]):
     without_rules: frozenset[str] = frozenset()
     _reader: Reader
     _froms: ClassVar[frozenset[FromClause]]
+    _has_tried: ClassVar[bool]  # of criteria
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -112,7 +122,8 @@ class Statement(ABC, Generic[M, F]):
             check_attributes(cls)
             cls.statement = whole_where(cls.statement)
             if all(mapper.configured for mapper in cls.model.registry.mappers):
-                cls._joined()
+                with suppress(NameError):  # criteria may need what the module defines below
+                    cls._joined()
 
     @staticmethod
     @abstractmethod
@@ -165,6 +176,8 @@ class Statement(ABC, Generic[M, F]):
         for rule in self.rules:
             if rule.name not in (spec.without_rules or ()):
                 yield Condition("rule", rule.name, rule.sentence, rule.clause, rule.if_null)
+        for clause in self._checked("every filter", clauses_of_criteria(type(self), type(spec)())):
+            yield Condition("statement", "criteria", "What every question demands.", clause)
         for name, alone in spec.each_condition():
             for clause in self._meaning(name, alone):
                 yield Condition("filter", name, f"{alone.described()}.", clause)
@@ -177,19 +190,23 @@ class Statement(ABC, Generic[M, F]):
         configure_mappers(cls.model)
         if "_froms" not in cls.__dict__:
             cls._froms = check_joins(cls)
+        if "_has_tried" not in cls.__dict__:
+            check_criteria(cls)
+            cls._has_tried = True
         return cls._froms
 
-    def _meaning(self, name: str, alone: F) -> list[ColumnElement[bool]]:
+    @classmethod
+    def _meaning(cls, name: str, alone: Any) -> list[ColumnElement[bool]]:
         """Return the clauses that a field of a filter means, or raise if it means none."""
-        clauses = [*self.criteria(alone), *within(self.columns[0], alone.id_range)]
-        if not clauses and alone.id_range is None:
-            raise ConfigurationError(
-                f"{type(self).__name__}.criteria gives no condition for {alone.described()}; yield"
-                f" a clause where {name} is not None"
-            )
+        clauses = [*meaning_of(cls, name, alone), *within(cls.columns[0], alone.id_range)]
+        return cls._checked(name, clauses)
+
+    @classmethod
+    def _checked(cls, name: str, clauses: list[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+        """Return the clauses of criteria, or raise if one can be no condition on these records."""
         for clause in clauses:
-            if (reason := self._refusal(clause)) is not None:
-                raise ConfigurationError(f"{type(self).__name__}.criteria, of {name}, {reason}")
+            if (reason := cls._refusal(clause)) is not None:
+                raise ConfigurationError(f"{cls.__name__}.criteria, of {name}, {reason}")
         return clauses
 
     def _further(self, where: Where) -> list[Any]:
@@ -200,6 +217,8 @@ class Statement(ABC, Generic[M, F]):
             if (reason := self._refusal(clause)) is not None:
                 raise InvalidFilterError(f"{name} {reason}")
             check_values(name, clause, self._reader.dialect)
+            if (reason := mistyped(clause, self._reader.dialect)) is not None:
+                raise InvalidFilterError(f"{name} {reason}")
         return clauses
 
     @classmethod

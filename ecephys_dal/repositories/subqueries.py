@@ -150,17 +150,17 @@ def _untied(clause: ClauseElement, around: _Around, *, is_condition: bool) -> It
             yield from _faults(one, around)
             if one.place == "exists" and (kept := _kept(one, around)) and not _taken(one, around):
                 yield _same_for_all(kept)
-        if is_condition and found and not _named(leaf, around):
-            yield _same_for_all([each for one in found for each in _kept(one, around)])
+        froms = [each for one in found for each in _kept(one, around)]
+        if is_condition and froms and not _named(leaf, around):
+            yield _same_for_all(froms)
 
 
 def _same_for_all(froms: Sequence[FromClause]) -> str:
-    tables = ", ".join(map(label_of, froms)) or "nothing"
     return (
-        f"has a subquery over {tables} that is one answer for all records, because nothing ties it"
-        " to the record; write the plain condition, or .has() or .any() of a relationship, or let"
-        " the subquery equate a column of its own with one of the record, which .correlate(...)"
-        " names"
+        f"has a subquery over {', '.join(map(label_of, froms))} that is one answer for all records,"
+        " because nothing ties it to the record; write the plain condition, or .has() or .any() of"
+        " a relationship, or let the subquery equate a column of its own with one of the record,"
+        " which .correlate(...) names"
     )
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pytest
 from sqlalchemy import (
@@ -33,6 +33,7 @@ from sqlalchemy.orm import aliased
 
 from ecephys_dal import ConfigurationError, InvalidFilterError, UnitFilter, UnitRepository
 from ecephys_dal.filters import Filter, Ids
+from ecephys_dal.filters.fields import FieldKind
 from ecephys_dal.models import (
     Base,
     EcephysAnalysisRun,
@@ -78,6 +79,27 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no name": ({"columns": (EcephysUnit.id, EcephysUnit.snr + 1)}, "no name"),
     "no column": ({"columns": (EcephysUnit.id, "snr")}, "'snr', which is no column"),
     "index": ({"columns": (EcephysUnit.quality,)}, "first column, 'quality', is the index"),
+    "an index that may be NULL": (
+        {
+            "statement": select(EcephysUnit).join(EcephysUnit.channel),
+            "columns": (EcephysChannel.manual_structure_id.label("structure"), EcephysUnit.id),
+        },
+        "'structure', is the index and may be NULL",
+    ),
+    "an index of an outer join": (
+        {
+            "statement": select(EcephysUnit).outerjoin(EcephysUnit.channel),
+            "columns": (EcephysChannel.id.label("channel"), EcephysUnit.id),
+        },
+        "'channel', is the index and may be NULL",
+    ),
+    "an index that is computed": (
+        {"columns": ((EcephysChannel.manual_structure_id + 0).label("structure"),)},
+        "'structure', is the index and may be NULL",
+    ),
+    "no rules": ({"rules": None}, "rules is None"),
+    "a lock": ({"statement": select(EcephysUnit).with_for_update()}, "FOR UPDATE"),
+    "a prefix": ({"statement": select(EcephysUnit).prefix_with("DISTINCT")}, "a prefix"),
     "a column that is not joined": (
         {"columns": (EcephysUnit.id, Structure.acronym)},
         "column 'acronym' names structures",
@@ -166,7 +188,33 @@ UNIQUE: dict[str, Select[Any]] = {
 @pytest.mark.parametrize("statement", UNIQUE)
 def test_one_row_a_record_is_seen_in_the_joins(synthetic: SyntheticLims, statement: str) -> None:
     units = declare(statement=UNIQUE[statement])(synthetic.database)
-    assert units.count() == len(set(units.ids().tolist())) > 0
+    ids = units.ids().tolist()
+    assert units.count() == len(set(ids)) > 0
+    assert units.why(ids[0]).visible
+    assert units.explain().funnel[-1].n_left == len(ids)
+
+
+structure_id = EcephysChannel.manual_structure_id
+NEVER_NULL: dict[str, dict[str, Any]] = {
+    "demanded": {
+        "statement": UnitRepository.statement.where(structure_id.is_not(None)),
+        "columns": (structure_id.label("structure"), EcephysUnit.id),
+    },
+    "joined": {
+        "statement": UnitRepository.statement.join(EcephysChannel.structure),
+        "columns": (structure_id.label("structure"), EcephysUnit.id),
+    },
+    "replaced": {"columns": (func.coalesce(structure_id, -1).label("structure"), EcephysUnit.id)},
+}
+
+
+@pytest.mark.parametrize("index", NEVER_NULL)
+def test_an_index_that_is_never_null_is_cut_into_all_records(
+    synthetic: SyntheticLims, index: str
+) -> None:
+    attributes = {"statement": UnitRepository.statement, **NEVER_NULL[index]}
+    units = declare(**attributes)(synthetic.database)
+    assert sum(map(units.count, units.partitions(n=3))) == units.count() > 0
 
 
 is_good = case((EcephysUnit.quality == "good", True), (EcephysUnit.quality == "noise", False))
@@ -193,21 +241,96 @@ def test_an_expression_is_declared_nullable(by_each_route: SyntheticLims, backen
 class OddFilter(Filter):
     unit_ids: Ids = None
     forgotten_ids: Ids = None
-    run_ids: Ids = None
 
 
 def odd(spec: OddFilter) -> Iterator[ColumnElement[bool]]:
     yield from among(EcephysUnit.id, spec.unit_ids)
+
+
+def always(spec: UnitFilter) -> Iterator[ColumnElement[bool]]:
+    yield EcephysUnit.quality == "good"
+    yield from among(EcephysUnit.id, spec.unit_ids)
+
+
+def of_none(_spec: UnitFilter) -> None:
+    return None
+
+
+def of_python(spec: UnitFilter) -> Iterator[Any]:
+    if spec.unit_ids is not None:
+        yield EcephysUnit.id is None
+
+
+def of_a_slip(spec: Any) -> Iterator[ColumnElement[bool]]:
+    yield from among(EcephysUnit.id, spec.unit_idz)
+
+
+CRITERIA: dict[str, tuple[Any, str]] = {
+    "the same for all": (
+        staticmethod(always),
+        r"criteria gives no condition for channel_ids=\(1,\)",
+    ),
+    "None": (staticmethod(of_none), "criteria returns None"),
+    "a truth of Python's": (staticmethod(of_python), "criteria yields False .*no SQL expression"),
+    "a slip": (staticmethod(of_a_slip), "criteria reads 'unit_idz', which UnitFilter has not"),
+    "no static method": (UnitRepository.criteria, "criteria is no @staticmethod"),
+}
+
+
+@pytest.mark.parametrize("criteria", CRITERIA)
+def test_criteria_are_tried_when_the_class_is_defined(criteria: str) -> None:
+    function, message = CRITERIA[criteria]
+    with pytest.raises(ConfigurationError, match=f"Declared: {message}"):
+        declare(criteria=function)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class IdFilter(Filter):
+    unit_ids: Ids = None
+
+
+def test_what_criteria_always_demand_is_demanded_once_of_every_question(
+    synthetic: SyntheticLims,
+) -> None:
+    units = declare(filter_type=IdFilter, criteria=staticmethod(always))(synthetic.database)
+    ids = units.ids().tolist()
+    assert 0 < len(ids) == units.count(where=EcephysUnit.quality == "good")
+    one = IdFilter(unit_ids=ids[:1])
+    assert units.ids(one).tolist() == ids[:1]
+    assert [step.name for step in units.explain(one).funnel[-2:]] == ["criteria", "unit_ids"]
+
+
+def _kept(_field: str, value: Any) -> Any:
+    return value
+
+
+Flag = Annotated[bool | None, FieldKind(_kept, min, bool)]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FlagFilter(Filter):
+    unit_ids: Ids = None
+    run_ids: Ids = None
+    flag: Flag = None
+
+
+def of_flag(spec: FlagFilter) -> Iterator[ColumnElement[bool]]:
+    yield from among(EcephysUnit.id, spec.unit_ids)
     yield from among(EcephysAnalysisRun.id, spec.run_ids)
+    if spec.flag:
+        yield EcephysUnit.quality == "good"
 
 
-def test_a_field_without_a_condition_is_refused_when_it_is_asked(synthetic: SyntheticLims) -> None:
-    units = declare(filter_type=OddFilter, criteria=staticmethod(odd))(synthetic.database)
-    assert units.count(OddFilter(id_range=(None, 0), unit_ids=[])) == 0
-    with pytest.raises(ConfigurationError, match=r"no condition for forgotten_ids=\(1, 2\)"):
-        units.count(OddFilter(forgotten_ids=[1, 2], unit_ids=[3]))
+def test_a_field_without_a_condition_is_refused(synthetic: SyntheticLims) -> None:
+    with pytest.raises(ConfigurationError, match=r"no condition for forgotten_ids=\(1,\)"):
+        declare(filter_type=OddFilter, criteria=staticmethod(odd))
+    units = declare(filter_type=FlagFilter, criteria=staticmethod(of_flag))(synthetic.database)
+    assert units.count(FlagFilter(id_range=(None, 0), unit_ids=[])) == 0
+    assert 0 < units.count(FlagFilter(flag=True)) < units.count()
+    with pytest.raises(ConfigurationError, match="no condition for flag=False"):
+        units.count(FlagFilter(flag=False, unit_ids=[3]))
     with pytest.raises(ConfigurationError, match="of run_ids, names ecephys_analysis_runs"):
-        units.frame(OddFilter(run_ids=[1]))
+        units.frame(FlagFilter(run_ids=[1]))
 
 
 def test_a_base_of_repositories_declares_what_it_likes(synthetic: SyntheticLims) -> None:

@@ -194,6 +194,7 @@ KEPT: dict[str, Any] = {
     ),
     "a join on true": unit_id.in_(select(other.id).join(site, true())),
     "a text": unit_id.in_(select(other.id).where(text("1 = 1 OR 1 = 0"))),
+    "a subquery of nothing": select(func.length("abc")).scalar_subquery() == 3,
     "a union": unit_id.in_(select(other.id).union(select(unit_id))),
     "has in has": EcephysSession.specimen.has(Specimen.donor.has(Donor.full_genotype != "x")),
 }
