@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
@@ -27,13 +28,13 @@ _AUTHORITY = re.compile("[^:/]*://([^/?#]*)(.*)", re.DOTALL)  # by RFC 3986, and
 
 def parsed(where: str | URL) -> URL:
     """Return the URL of a database of a kind that we know, by the driver installed with us."""
-    try:
+    url = None
+    with suppress(ArgumentError, ValueError):  # which repeat a text that may hold a password
         url = make_url(where)
-    except (ArgumentError, ValueError):
-        # The text may hold a password, so it is not repeated, nor is the error that repeats it.
+    if url is None:
         raise ConfigurationError(
             "the database URL can't be parsed; it looks like postgresql+psycopg2://user@host/dbname"
-        ) from None
+        )
     if isinstance(where, str) and not url.drivername.startswith("sqlite"):
         _refuse_unescaped(where)
     if url.drivername in ("postgres", "postgresql"):

@@ -133,9 +133,8 @@ class Filter:
         known = [*cls.kinds(), *cls.also]
         for name, value in fields.items():
             if name not in known:
-                raise InvalidFilterError(
-                    f"{cls.__name__} has no field {in_short(name)}; {suggestion(name, known)}"
-                )
+                told = suggestion(name if isinstance(name, str) else "", known)
+                raise InvalidFilterError(f"{cls.__name__} has no field {in_short(name)}; {told}")
             if name == _RULES and value is not None and not without_rules:
                 raise InvalidFilterError(
                     f"{_RULES}={in_short(value)}: rules may not be left out here; who may allow it"
