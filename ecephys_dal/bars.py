@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from threading import Event, Thread, Timer, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
+from ecephys_dal.display import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -28,6 +30,7 @@ __all__ = [
 ]
 
 PATIENCE = 1.0  # seconds; who waits no longer needs no bar
+_NO_TAGS = str.maketrans("<>\n", "???")
 _OFTEN = 0.2  # seconds between two looks at it
 _are_off = ContextVar("ecephys_dal_reading_bars_are_off", default=False)
 
@@ -100,6 +103,8 @@ def make_bar(wanted: bool | None, **options: Any) -> Any:
     -------
     tqdm, or what has the same methods and shows nothing
     """
+    if desc := options.get("desc"):  # which a notebook takes for HTML
+        options["desc"] = printable(desc).translate(_NO_TAGS)
     none = _NoBar(options.get("iterable", ()), options.get("total"))
     if sys.stderr is None or not (is_watched() if wanted is None else wanted):
         return none

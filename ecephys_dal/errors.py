@@ -40,6 +40,7 @@ __all__ = [
 _WORD = re.compile(r"[^\W_]+")
 # Of difflib's ratio, above which two names are near: the same letters, and what lacks whole words.
 _SAME_LETTERS, _LACKING_WORDS = 0.85, 0.68
+_LONGEST_NAME = 200  # letters of a name that may be a slip of another
 _FEW = 12  # names that a message can list
 
 
@@ -205,6 +206,8 @@ def nearest_name(name: object, known: Iterable[str]) -> str | None:
     lacks: ``session_id`` is near ``session_ids``, and far from ``session_type``.
     """
     wanted = str(name).casefold()
+    if len(wanted) > _LONGEST_NAME:  # to compare it would take its time
+        return None
     nearness = {one: _nearness(wanted, one.casefold()) for one in known}
     best = max(nearness, key=lambda one: nearness[one], default=None)
     return best if best is not None and nearness[best] > 0 else None

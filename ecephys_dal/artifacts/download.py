@@ -19,6 +19,7 @@ from ecephys_dal.artifacts.progress import bar_of
 from ecephys_dal.artifacts.refusals import corrupt
 from ecephys_dal.artifacts.report import DownloadReport
 from ecephys_dal.artifacts.version import UNKNOWN
+from ecephys_dal.display import printable
 from ecephys_dal.errors import (
     ArtifactCorruptError,
     ArtifactError,
@@ -105,7 +106,9 @@ class Download:
         try:
             report = self._run(refresh)
         except ArtifactError as error:
-            _LOG.warning("%s was not downloaded to %s: %s", self._url, self._target, error)
+            _LOG.warning(
+                "%s was not downloaded to %s: %s", self._url, printable(str(self._target)), error
+            )
             raise
         report = replace(report, seconds=time.monotonic() - started)
         _LOG.info("%s in %.1f s", report, report.seconds)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ecephys_dal.display import printable
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -85,7 +87,7 @@ class DownloadReport:
 
     def __str__(self) -> str:
         if self.error is not None:
-            return f"{self.path}: failed: {self.error}"
+            return printable(f"{self.path}: failed: {self.error}")
         parts = [f"{self.path}: {self.size} bytes", _SOURCES[self.source]]
         if self.attempts:
             parts.append(f"{self.attempts} request{'s' if self.attempts > 1 else ''}")
@@ -96,4 +98,4 @@ class DownloadReport:
         parts.append(
             f"verified by {', '.join(self.verified_by)}" if self.verified_by else "not verified"
         )
-        return ", ".join(part for part in parts if part)
+        return printable(", ".join(part for part in parts if part))

@@ -9,6 +9,7 @@ import click
 import pandas as pd
 
 from ecephys_dal.artifacts import Artifact
+from ecephys_dal.cli.answers import echo
 from ecephys_dal.cli.commands import COMMANDS, Command, Group
 from ecephys_dal.cli.exits import GOES_ON, NAME, Exit, line_of
 from ecephys_dal.cli.filtering import IdList
@@ -118,7 +119,7 @@ def _file_of(api: EcephysProjectLimsApi, name: str, number: int) -> Artifact | N
         artifact: Any = getattr(api, KINDS[name].method)(number)
     except NotExactlyOneError as error:
         asked = "probe" if name == "lfp" else name
-        click.echo(f"{line_of(error)} ({NAME} why {asked} {number} tells more)", err=True)
+        echo(f"{line_of(error)} ({NAME} why {asked} {number} tells more)", err=True)
         return None
     return Artifact.of(artifact)
 
@@ -129,11 +130,11 @@ def _list(found: dict[Artifact, int]) -> None:
     ]
     frame = pd.DataFrame(rows, columns=["of", "file", "name", "size"])
     for line in table_lines([frame], None):
-        click.echo(line)
+        echo(line)
     sizes = [one.size for one in found]
     unknown = f", and {sizes.count(None)} of unknown size" if None in sizes else ""
     noun = "file" if len(found) == 1 else "files"
-    click.echo(f"{len(found):,} {noun}, {_bytes_in_words(sum(filter(None, sizes)))}{unknown}")
+    echo(f"{len(found):,} {noun}, {_bytes_in_words(sum(filter(None, sizes)))}{unknown}")
 
 
 def _bytes_in_words(size: int | None) -> str:

@@ -176,7 +176,7 @@ def spec_of(filter_type: type[F], values: Mapping[str, Any]) -> F:
     """Return the filter that the options mean; those that were not given are no condition."""
     names = (*filter_type.kinds(), *filter_type.also)
     given = {name: _joined(values[name]) for name in names if name in values}
-    return filter_type.from_dict(given)
+    return filter_type.from_dict(given, without_rules=True, limit=None)
 
 
 def _joined(value: Any) -> Any:

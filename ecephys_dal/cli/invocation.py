@@ -8,10 +8,9 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from getpass import GetPassWarning, getpass
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote_plus
 
 import click
 from click.shell_completion import CompletionItem
@@ -28,9 +27,17 @@ if TYPE_CHECKING:
 
     from ecephys_dal.database import Database
 
-__all__ = ["FilePath", "Invocation", "common_options"]
+__all__ = ["FilePath", "Invocation", "common_options", "without_passwords"]
 
 VARIABLE = "ECEPHYS_DAL_DATABASE"
+# In a URL, behind the user up to the last @ of a line, or to the end of a word that was cut there
+# (a port is none); and the value of an option.
+_PASSWORD = re.compile(
+    r"""(:/{1,2}[^\s:/@\[]*:)(?:[^\n]*(?=@)|(?![0-9]{1,5}(?:[^0-9\w]|$))[^\s'"]+)"""
+    r"""|(\b[a-z]\w*:[^\s:/@]+:)\S*(?=@)"""  # without slashes
+    r"""|((?i:password)=)(?:'[^']*'|[^&\s]+)"""
+)
+_MISSPELT = re.compile(r"[a-z]\w*(\+\w+)?:/?/?[^/].*@")  # a URL that no driver knows
 C = TypeVar("C", bound=Callable[..., Any])
 
 
@@ -57,14 +64,11 @@ class Invocation:
     debug: bool = False
     no_progress: bool = False
     goes_on: str = ""
-    _secrets: set[str] = field(default_factory=set, repr=False)
 
     @classmethod
     def from_env(cls) -> Self:
         """Begin with what the environment says."""
-        return cls(
-            database=os.environ.get(VARIABLE), _secrets={os.environ.get("LIMS_PASSWORD", "")}
-        )
+        return cls(database=os.environ.get(VARIABLE))
 
     @property
     def progress(self) -> bool | None:
@@ -78,7 +82,6 @@ class Invocation:
         from ecephys_dal.database import Database  # noqa: PLC0415 - SQLAlchemy takes its time
         from ecephys_dal.snapshot import SnapshotDatabase, snapshot_at  # noqa: PLC0415
 
-        self._secrets |= _passwords_in(self.database or "")
         if self.database and (snapshot := snapshot_at(self.database)):
             if owned:
                 raise click.UsageError(f"{snapshot} is a snapshot, which is never changed")
@@ -109,28 +112,23 @@ class Invocation:
                 password = getpass("Password: ", sys.stderr)
         except EOFError:
             raise click.UsageError("--ask-password was given no password") from None
-        self._secrets.add(password)
         return lambda: password
 
-    def without_secrets(self, text: str) -> str:
-        """Return a text without any password that we were told, whoever repeats it."""
-        for secret in filter(None, self._secrets):
-            text = text.replace(secret, "***")
-        return text
 
+def without_passwords(text: str) -> str:
+    """Return a text without what stands where a password can stand, whoever repeats it.
 
-def _passwords_in(url: str) -> set[str]:
-    """Return what may be a password in a URL, as it stands there and as it is meant."""
-    userinfo = url.partition("://")[2].rpartition("@")[0]
-    written = {userinfo.partition(":")[2], *re.findall(r"password=([^&]*)", url)}
-    return written | set(map(unquote_plus, written))
+    Nothing is hidden elsewhere: to hide a word that happens to be the password would tell it.
+    """
+    return _PASSWORD.sub(lambda found: f"{found[1] or found[2] or found[3]}***", text)
 
 
 def _where(named: str) -> str | URL:
     """Return the URL of a database, which may be named by the path of its file."""
     from sqlalchemy import URL  # noqa: PLC0415
 
-    return named if "://" in named else URL.create("sqlite", database=named)
+    is_url = "://" in named or _MISSPELT.match(named)
+    return named if is_url else URL.create("sqlite", database=named)
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:

@@ -12,9 +12,10 @@ from typing_extensions import override
 
 from ecephys_dal import __version__
 from ecephys_dal.bars import without_reading_bars
+from ecephys_dal.cli.answers import echo
 from ecephys_dal.cli.commands import Program
 from ecephys_dal.cli.exits import EXIT_CODES, NAME, Exit, exit_of, line_of
-from ecephys_dal.cli.invocation import Invocation, common_options
+from ecephys_dal.cli.invocation import Invocation, common_options, without_passwords
 from ecephys_dal.cli.streams import silence
 
 if TYPE_CHECKING:
@@ -93,4 +94,4 @@ def _tell(error: BaseException, invocation: Invocation) -> None:
         told += invocation.goes_on
     if invocation.debug:
         told = f"{traceback.format_exc()}{told}"
-    click.echo(invocation.without_secrets(told), err=True)
+    echo(without_passwords(told), err=True)

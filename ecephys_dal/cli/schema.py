@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from ecephys_dal.cli.answers import echo
 from ecephys_dal.cli.commands import COMMANDS, Group
 from ecephys_dal.cli.exits import Exit
 from ecephys_dal.cli.invocation import Invocation, common_options
@@ -33,17 +34,17 @@ def upgrade_command(invocation: Invocation, *, yes: bool) -> int:
             refuse_somebody_elses_lims(connection)
             recorded, newest = revisions(connection)
         if recorded == newest:
-            click.echo(f"{database!r} is at {newest}, the newest revision")
+            echo(f"{database!r} is at {newest}, the newest revision")
             return Exit.DONE
         asked = f"Bring {database!r} from {recorded or 'nothing'} to {newest}?"
         if not yes and not sys.stdin.isatty():
             raise click.UsageError(f"{asked} Nobody can be asked; --yes says so")
         if not yes and not click.confirm(asked, err=True):
-            click.echo("nothing was changed", err=True)
+            echo("nothing was changed", err=True)
             return Exit.NOTHING
         with database.connection() as connection:
             upgrade(connection)
-        click.echo(f"{database!r} is at {newest} now")
+        echo(f"{database!r} is at {newest} now")
     return Exit.DONE
 
 
@@ -54,7 +55,7 @@ def current(invocation: Invocation) -> int:
     """Tell the revision of a schema, and the newest one."""
     with invocation.opened() as database, database.connection() as connection:
         recorded, newest = revisions(connection)
-    click.echo(f"{recorded or 'none'} (the newest is {newest})")
+    echo(f"{recorded or 'none'} (the newest is {newest})")
     if recorded is None:
-        click.echo("no revision is recorded: these migrations did not make it", err=True)
+        echo("no revision is recorded: these migrations did not make it", err=True)
     return Exit.DONE if recorded == newest else Exit.NOTHING

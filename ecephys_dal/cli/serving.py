@@ -13,6 +13,7 @@ from typing import Any
 import click
 from typing_extensions import override
 
+from ecephys_dal.cli.answers import echo
 from ecephys_dal.cli.commands import COMMANDS, Command
 from ecephys_dal.cli.invocation import VARIABLE, FilePath, Invocation, common_options
 from ecephys_dal.cli.web import APP_VARIABLE
@@ -91,7 +92,7 @@ def demo(
             "host": lims.server.host,
             "session_id": lims.ids.session_ids[0],
         }
-        click.echo((_BUILT if no_serve else _SERVED).format(**_NAMES, **told))
+        echo((_BUILT if no_serve else _SERVED).format(**_NAMES, **told))
         sys.stdout.flush()
         if not no_serve:
             Event().wait()

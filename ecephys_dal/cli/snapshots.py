@@ -9,7 +9,7 @@ import click
 
 from ecephys_dal import snapshot as snapshots
 from ecephys_dal.artifacts import ArtifactClient
-from ecephys_dal.cli.answers import form_option, show
+from ecephys_dal.cli.answers import echo, form_option, show
 from ecephys_dal.cli.commands import COMMANDS, Command, Group
 from ecephys_dal.cli.exits import GOES_ON, Exit
 from ecephys_dal.cli.invocation import FilePath, Invocation, common_options
@@ -132,12 +132,12 @@ def export(invocation: Invocation, /, *, folder: Path, table: str, form: str, **
         )
         n_found = TABLES[table](database).count(spec)
     for path in written.values():
-        click.echo(path)
+        echo(path)
     return _done_if(n_found, table)
 
 
 def _done_if(found: object, noun: str) -> Exit:
     if found:
         return Exit.DONE
-    click.echo(f"no {noun} found", err=True)
+    echo(f"no {noun} found", err=True)
     return Exit.NOTHING

@@ -14,6 +14,7 @@ import click
 
 from ecephys_dal.artifacts import ArtifactClient
 from ecephys_dal.bars import is_watched, row_bar
+from ecephys_dal.cli.answers import on_terminal
 from ecephys_dal.cli.commands import COMMANDS, Command
 from ecephys_dal.cli.exits import Exit
 from ecephys_dal.cli.filtering import filter_options, spec_of
@@ -201,11 +202,11 @@ def _may_be_seen(stream: TextIO) -> bool:
 
 def _write(parts: Iterator[bytes], output: Path | None) -> None:
     if output is None:
-        sys.stdout.buffer.writelines(parts)
+        sys.stdout.buffer.writelines(on_terminal(parts, sys.stdout))
         sys.stdout.buffer.flush()
     elif output.exists() and not output.is_file():
         with output.open("wb") as device:  # or a pipe: no file may take its place
-            device.writelines(parts)
+            device.writelines(on_terminal(parts, device))
     else:
         _write_file(parts, output)
 

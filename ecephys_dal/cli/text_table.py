@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from ecephys_dal.cli.formats import flat_value
+from ecephys_dal.display import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +32,7 @@ def cell_of(value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, pd.Timestamp):
         return str(value.date() if value == value.normalize() else value.floor("s"))
-    return "".join(letter if letter.isprintable() else "?" for letter in str(value))
+    return re.sub(r"[\t\n]", "?", printable(str(value)))
 
 
 def table_lines(frames: Iterable[DataFrame], width: int | None) -> Iterator[str]:

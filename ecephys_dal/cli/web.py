@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from ecephys_dal.cli.answers import echo
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -149,6 +151,6 @@ def tell(reports: Iterable[DownloadReport]) -> int:
     """Tell how each file was fetched, and return how many could not be had."""
     n_failed = 0
     for report in reports:
-        click.echo(str(report), err=not report.ok)
+        echo(report, err=not report.ok)
         n_failed += not report.ok
     return n_failed

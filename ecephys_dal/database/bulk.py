@@ -32,6 +32,7 @@ from ecephys_dal.database.translation import (
     translated_errors,
     worded,
 )
+from ecephys_dal.display import printable
 from ecephys_dal.errors import ConnectionLostError, SchemaMismatchError
 from ecephys_dal.threads import ThreadPool
 
@@ -177,7 +178,7 @@ class Bulk:
         if str(error) not in self._said:
             self._said.add(str(error))
             _LOG.warning("%s is read row by row, which is slower: %s; Database(..., bulk=False)"
-                         " always does so", self._database, error)  # fmt: skip
+                         " always does so", self._database, printable(str(error)))  # fmt: skip
 
     def _quoted(self, query: Executable) -> tuple[str, Columns]:
         """Return the text of a query, its values quoted by psycopg2, and its columns."""

@@ -114,7 +114,8 @@ def _ours(error: Exception, database: object, began: float) -> EcephysDalError |
     if isinstance(error, _OF_SQLALCHEMY):
         return refused(error, database)
     if hasattr(error, "pgcode"):  # psycopg2's own, while SQLAlchemy prepares a connection
-        ours = worded(reason_of(error), error.pgcode, database, otherwise=LOST, began=began)
+        otherwise = "" if type(error).__name__ == "ProgrammingError" else LOST  # of a value
+        ours = worded(reason_of(error), error.pgcode, database, otherwise=otherwise, began=began)
         return ours or refused(error, database)
     if type(error).__module__ == "sqlite3":
         return worded(str(error), "", database) or refused(error, database)
@@ -164,11 +165,10 @@ def _quotes_statement(error: BaseException, state: str | None) -> bool:
 
 def _line_of(message: str, quotes_statement: bool = False) -> str:
     """Return the first line, without the severity that libpq puts before it, and not too long."""
-    line = re.split("(?:ERROR|FATAL): +", message.strip().partition("\n")[0])[-1].strip()
-    line = printable(line)
     if quotes_statement:
-        line = _QUOTED.sub(r"\1\2...\3", line)
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+        message = _QUOTED.sub(r"\1\2...\3", message)
+    line = re.split("(?:ERROR|FATAL): +", message.strip().partition("\n")[0])[-1].strip()
+    return printable(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}...")
 
 
 def _of_driver(error: DBAPIError, database: object, began: float) -> EcephysDalError | None:
@@ -206,7 +206,7 @@ def worded(
     -------
     EcephysDalError or None
     """
-    reason = message
+    reason, quotes_statement = message, state == _SYNTAX_ERROR
     if not state:
         # A server that has answered before may be restarting, whatever its language.
         if otherwise == UNREACHABLE and getattr(database, "has_answered", False):
@@ -219,7 +219,7 @@ def worded(
     meaning = meaning_of(state)
     if meaning is None:
         return None
-    reason = _line_of(reason)
+    reason = _line_of(reason, quotes_statement)
     text = f"{database} {meaning.happened}: {reason}; {meaning.advice}"
     if meaning.error is SchemaMismatchError:
         patterns = _NAMES.get(state, (_COLUMN, _TABLE))

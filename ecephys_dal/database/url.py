@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
@@ -21,29 +23,44 @@ __all__ = ["bound", "cleaned", "is_in_memory", "parsed", "shown", "url_of", "wit
 
 _FILES = ("passfile", "sslcert", "sslcrl", "sslcrldir", "sslkey", "sslrootcert")
 _SECRET_OPTIONS = ("password", "sslpassword")
+_AUTHORITY = re.compile("[^:/]*://([^/?#]*)(.*)", re.DOTALL)  # by RFC 3986, and what is behind it
 
 
 def parsed(where: str | URL) -> URL:
     """Return the URL of a database of a kind that we know, by the driver installed with us."""
-    try:
+    url = None
+    with suppress(ArgumentError, ValueError):  # which repeat a text that may hold a password
         url = make_url(where)
-    except (ArgumentError, ValueError):
-        # The text may hold a password, so it is not repeated, nor is the error that repeats it.
+    if url is None:
         raise ConfigurationError(
             "the database URL can't be parsed; it looks like postgresql+psycopg2://user@host/dbname"
-        ) from None
-    if isinstance(where, str) and "@" in (url.database or "") and not where.startswith("sqlite"):
-        # So reads a password with a slash in it, which cut the URL short.
-        raise ConfigurationError(
-            "the database URL holds an @ behind its host; write special characters of a password as"
-            " %40 for @ and %2F for /, or give DbCredentials"
         )
+    if isinstance(where, str) and not url.drivername.startswith("sqlite"):
+        _refuse_unescaped(where)
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg2")
     if url.get_backend_name() not in ("postgresql", "sqlite"):
         raise ConfigurationError(f"{url.drivername} is neither postgresql nor sqlite")
     refuse_asynchronous(url)
     return bound(cleaned(url))
+
+
+def _refuse_unescaped(where: str) -> None:
+    """Raise if a password may hold what ends it, so that a part of it would pass for the host."""
+    found = _AUTHORITY.match(where)
+    authority, behind = found.groups() if found else (where, "")
+    userinfo, _, _ = authority.rpartition("@")
+    _, _, password = userinfo.partition(":")
+    if "@" in behind or re.search("[@:]", password):
+        raise _unescaped()
+
+
+def _unescaped() -> ConfigurationError:
+    return ConfigurationError(
+        "the database URL holds a character that must be escaped: in a password, and behind the"
+        " host, write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23; or give what"
+        " sqlalchemy.URL.create makes, to which a password is given as it is, or DbCredentials"
+    )
 
 
 def refuse_asynchronous(url: URL) -> None:
@@ -90,6 +107,13 @@ def _is_path(value: object) -> TypeGuard[str]:
 
 def cleaned(url: URL) -> URL:
     """Return the URL with its password where a password belongs, or without an empty one."""
+    if "@" in (url.host or "") or "password=" in (url.database or ""):
+        raise _unescaped()
+    if url.get_backend_name() == "sqlite" and (url.host or url.username or url.password):
+        raise ConfigurationError(
+            "the URL of an SQLite database names a host or a user; write sqlite:////an/absolute/path"
+            " or sqlite:///a/relative/one"
+        )
     if "password" in url.query:
         password = url.query["password"]
         if not isinstance(password, str):

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ecephys_dal.display import html_table
+from ecephys_dal.display import html_table, printable
 from ecephys_dal.doctor.kinds import KINDS, SEVERITIES, Severity
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Finding:
         lines += [f"  {text}" for text in (self.message, self.meaning) if text]
         lines += [f"  affects: {', '.join(self._affected())}"] if self._affected() else []
         lines += [f"  to do: {self.advice}"] if self.advice else []
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def _affected(self) -> tuple[str, ...]:
         return self.methods or self.outputs
@@ -200,7 +200,7 @@ class Examination:
         bad = {one.code for one in self.findings if one.severity != "ok"}.union(self.unexamined)
         none = dict.fromkeys(one.code for one in self.findings if not one.message)
         rest = ", ".join(code for code in none if code not in bad)
-        return "\n".join([self._summary(), *told, f"OK, none of these: {rest}"])
+        return printable("\n".join([self._summary(), *told, f"OK, none of these: {rest}"]))
 
     def _repr_html_(self) -> str:
         table = html_table(_HEADINGS, [one.cells() for one in self._worst_first()])

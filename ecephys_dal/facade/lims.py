@@ -264,7 +264,7 @@ class EcephysProjectLimsApi(FileMethods, ReasonMethods, GlanceMethods, EcephysPr
             "session_types": session_types,
             "session_ids": session_ids,
         }
-        spec = UnitMetricFilter.from_dict(fields)
+        spec = UnitMetricFilter.from_dict(fields, limit=None)
         return self._asking(repositories.UnitMetricRepository).frame(spec)
 
     @override

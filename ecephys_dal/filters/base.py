@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import reprlib
-from collections.abc import Mapping  # noqa: TC003 - read at run time
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import cache, wraps
@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_type_hints
 
 from ecephys_dal.display import html_table
 from ecephys_dal.errors import InvalidFilterError, suggestion
-from ecephys_dal.filters.fields import FieldKind, IdRange, Names  # noqa: TC001 - read at run time
+from ecephys_dal.filters.fields import (
+    MOST_VALUES,
+    FieldKind,
+    IdRange,
+    Names,
+    check_size,
+    in_short,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,13 +95,25 @@ class Filter:
         return {name: kinds[name].to_json(value) for name, value in self._fields().items()}
 
     @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
-        """Return the spec that `to_dict` described.
+    def from_dict(
+        cls,
+        fields: Mapping[str, Any],
+        *,
+        without_rules: bool = False,
+        limit: int | None = MOST_VALUES,
+    ) -> Self:
+        """Return the spec that `to_dict` described, from JSON that anybody may have sent.
 
         Parameters
         ----------
         fields : mapping
             Field names and values.
+        without_rules : bool
+            Let the fields name visibility rules to leave out: of your own file, say. Who sends a
+            request must not choose what he may see.
+        limit : int, optional
+            Most ids or names of a field, and most letters of a text. None is no limit, for your
+            own files.
 
         Returns
         -------
@@ -103,14 +122,26 @@ class Filter:
         Raises
         ------
         InvalidFilterError
-            If a name is unknown; the message suggests the nearest one that is known.
+            If a name is unknown (the message suggests the nearest one that is known), a value is
+            none that the field can hold, there are too many, or rules are named that may not be.
         """
+        if not isinstance(fields, Mapping):
+            raise InvalidFilterError(
+                f"{cls.__name__} is made of a mapping of fields to values, not of a"
+                f" {type(fields).__name__}"
+            )
         known = [*cls.kinds(), *cls.also]
-        for name in fields:
+        for name, value in fields.items():
             if name not in known:
+                told = suggestion(name if isinstance(name, str) else "", known)
+                raise InvalidFilterError(f"{cls.__name__} has no field {in_short(name)}; {told}")
+            if name == _RULES and value is not None and not without_rules:
                 raise InvalidFilterError(
-                    f"{cls.__name__} has no field {name!r}; {suggestion(name, known)}"
+                    f"{_RULES}={in_short(value)}: rules may not be left out here; who may allow it"
+                    " calls from_dict(..., without_rules=True)"
                 )
+            if limit is not None:
+                check_size(name, value, limit)
         return cls(**fields)
 
     def __and__(self, other: Self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -25,8 +25,37 @@ __all__ = [
     "split_published_at",
 ]
 
+MOST_VALUES = 10_000  # ids, names or letters of a field, of JSON that anybody may have sent
 _INT64 = np.iinfo(np.int64)
 _EXACT_FLOAT = 2**53  # beyond it a float64 has lost digits of an id
+
+
+def in_short(value: object) -> str:
+    """Return a value as a message shows it, however large it is."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python writes no integers of thousands of digits
+        return f"a very large {type(value).__name__}"
+
+
+def check_size(field: str, value: object, limit: int) -> None:
+    """Raise an `InvalidFilterError` if a value of JSON has too many parts, letters or levels."""
+    for size, of in _sizes(value):
+        if size > limit:
+            raise InvalidFilterError(
+                f"{field} has {size:,} {of}, more than the {limit:,} that are allowed here; ask for"
+                " less at once, or let the service call from_dict(..., limit=...)"
+            )
+
+
+def _sizes(value: object) -> Iterator[tuple[int, str]]:
+    """Yield how long a value is, and each text in it; what is deeper, no field can hold."""
+    if isinstance(value, str):
+        yield len(value), "letters"
+    elif isinstance(value, Sized):
+        yield len(value), "values"
+        if isinstance(value, (list, tuple)):
+            yield from ((len(one), "letters in a name") for one in value if isinstance(one, str))
 
 
 def checked_id(field: str, value: object) -> int:
@@ -36,7 +65,7 @@ def checked_id(field: str, value: object) -> int:
         whole = abs(value) < _EXACT_FLOAT and value == int(value)
     if not whole or not _INT64.min <= int(value) <= _INT64.max:  # type: ignore[call-overload]
         raise InvalidFilterError(
-            f"{field}: {reprlib.repr(value)} is no integer of 64 bits{_advice(value)}"
+            f"{field}: {in_short(value)} is no integer of 64 bits{_advice(value)}"
         )
     return int(value)  # type: ignore[call-overload, no-any-return]
 
@@ -55,7 +84,7 @@ def _advice(value: object) -> str:
 
 def _collection(field: str, values: Any, of: str) -> Iterable[Any]:
     if isinstance(values, (str, bytes, bytearray, Mapping)) or not isinstance(values, Iterable):
-        shown = reprlib.repr(values)
+        shown = in_short(values)
         single = isinstance(values, str if of == "names" else (int, np.integer))
         raise InvalidFilterError(
             f"{field}={shown} is no collection of {of}; give "
@@ -90,9 +119,11 @@ def _check_names(field: str, values: Any) -> tuple[str, ...]:
 
 def _check_name(field: str, value: object) -> str:
     if not isinstance(value, str):
-        raise InvalidFilterError(f"{field}: {reprlib.repr(value)} is no string")
+        raise InvalidFilterError(f"{field}: {in_short(value)} is no string")
     if "\0" in value or value.encode(errors="replace").decode() != value:
-        raise InvalidFilterError(f"{field}: {value!r} holds characters that no database can store")
+        raise InvalidFilterError(
+            f"{field}: {in_short(value)} holds characters that no database can store"
+        )
     return str(value)
 
 
@@ -112,7 +143,7 @@ def _check_day(field: str, value: object) -> dt.date:
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return value
     raise InvalidFilterError(
-        f"{field}={reprlib.repr(value)} is no date; give 'YYYY-MM-DD', a date, a datetime or a"
+        f"{field}={in_short(value)} is no date; give 'YYYY-MM-DD', a date, a datetime or a"
         " pandas Timestamp"
     )
 
@@ -120,7 +151,7 @@ def _check_day(field: str, value: object) -> dt.date:
 def _check_range(field: str, value: Any) -> tuple[int | None, int | None]:
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise InvalidFilterError(
-            f"{field}={reprlib.repr(value)} is no pair (first id, id after the last), each or None"
+            f"{field}={in_short(value)} is no pair (first id, id after the last), each or None"
         )
     first, stop = (None if end is None else checked_id(field, end) for end in value)
     return first, stop

@@ -55,7 +55,7 @@ def _flaw(value: Any) -> str | None:
         return None if _are_ids(value) else next(filter(None, map(_flaw, value)), None)
     if isinstance(value, str):
         if "\0" in value or (not value.isascii() and _is_torn(value)):
-            return f"{value!r}, which holds characters that no database can store"
+            return f"{reprlib.repr(value)}, which holds characters that no database can store"
     elif isinstance(value, (int, np.integer)):
         if not _INT64.min <= value <= _INT64.max:
             return f"{reprlib.repr(value)}, which is no integer of 64 bits"
@@ -92,5 +92,5 @@ def _refused_by_type(bound: BindParameter[Any], values: Any, dialect: Dialect) -
         for value in values if process else ():
             process(value)  # type: ignore[misc]
     except Exception as error:  # whatever a type makes of it
-        return f"{reprlib.repr(value)}, which can't be sent as {bound.type!r}: {error}"
+        return f"{reprlib.repr(value)}, which can't be sent as {bound.type!r}: {str(error)[:200]}"
     return None

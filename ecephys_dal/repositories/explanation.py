@@ -10,7 +10,7 @@ from sqlalchemy import Executable
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ClauseElement
 
-from ecephys_dal.display import html_table
+from ecephys_dal.display import html_table, printable
 from ecephys_dal.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Explanation:
 
     def __str__(self) -> str:
         funnel = (f"{step.n_left:>10,}  {step.kind} {step.name}" for step in self.funnel)
-        return "\n".join([self.sql, "", self.plan, "", *funnel, self.remark]).rstrip()
+        return printable("\n".join([self.sql, "", self.plan, "", *funnel, self.remark]).rstrip())
 
     def _repr_html_(self) -> str:
         rows = [(f"{one.n_left:,}", f"{one.kind} {one.name}", one.sentence) for one in self.funnel]

@@ -56,7 +56,8 @@ class Origin(Statement[M, F]):
                 f"the frame was read under the further condition {said or '(none)'}, and where= is"
                 f" {given or '(none)'}; give the same again"
             )
-        spec = self.filter_type.from_dict(json.loads(attrs.get(f"{_PREFIX}filter", "{}")))
+        fields = json.loads(attrs.get(f"{_PREFIX}filter", "{}"))
+        spec = self.filter_type.from_dict(fields, without_rules=True, limit=None)
         return spec, attrs.get(f"{_PREFIX}dtype_backend", "numpy")
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
-from ecephys_dal.display import as_json, html_table, shown
+from ecephys_dal.display import as_json, html_table, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +65,9 @@ class Check:
         return f"{values}, {self.remark}" if self.remark else values
 
     def __str__(self) -> str:
-        return f"{self.verdict:7}  {self.kind} {self.name}: {self.values or self.sentence}"
+        return printable(
+            f"{self.verdict:7}  {self.kind} {self.name}: {self.values or self.sentence}"
+        )
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Why:
         for table, record_id in self.parents.items():
             lines.append(f"  {table} {'(none)' if record_id is None else record_id}")
             lines += [f"    {check}" for check in self.checks if check.table == table]
-        return "\n".join([*lines, *map(str, self.related)])
+        return printable("\n".join([*lines, *map(str, self.related)]))
 
     def _repr_html_(self) -> str:
         heads = ("verdict", "table", "record", "demand", "meaning", "found")
@@ -221,7 +223,8 @@ class WhyOne:
             file = files.pop(one.parents.get("well_known_files"), None)
             lines.append(f"  {file['type']}: {one.verdict}" if file else f"  {one.verdict}")
         others = Counter(f"{file['type']} on {file['owner']}" for file in files.values())
-        return "\n".join([*lines, *(f"  {n} more: {kind}" for kind, n in others.items())])
+        lines += [f"  {n} more: {kind}" for kind, n in others.items()]
+        return printable("\n".join(lines))
 
     def _repr_html_(self) -> str:
         tables = (

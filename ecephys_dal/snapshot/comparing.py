@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from ecephys_dal.display import html_table
+from ecephys_dal.display import html_table, printable
 from ecephys_dal.repositories import ProbeRepository, SessionRepository, UnitRepository
 from ecephys_dal.snapshot.opening import SnapshotDatabase
 
@@ -90,7 +90,7 @@ class SnapshotDiff:
     def __str__(self) -> str:
         lines = (f"  {n:>8,} {table} {kind}: {told}" for table, kind, n, told in self._rows() if n)
         same = () if self else ("  no difference in sessions, probes and units",)
-        return "\n".join([f"{self.old} -> {self.new}", *lines, *same])
+        return printable("\n".join([f"{self.old} -> {self.new}", *lines, *same]))
 
     def _repr_html_(self) -> str:
         return html_table(("table", "", "number", "ids"), list(self._rows()))

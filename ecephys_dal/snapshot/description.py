@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ecephys_dal.display import html_table
+from ecephys_dal.display import html_table, printable
 from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError
 from ecephys_dal.models import LIMS_TABLES
 from ecephys_dal.paths import absolute_path
@@ -130,7 +130,7 @@ class SnapshotInfo:
         lines = [f"{self.path}: {self.size:,} bytes"]
         lines += [f"  {name}: {value}" for name, value in self._facts.items()]
         lines += [f"  {n:>10,}  {table}" for table, n in self.rows.items()]
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def _repr_html_(self) -> str:
         facts = html_table(("", ""), list(self._facts.items()))

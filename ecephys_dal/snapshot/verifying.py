@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecephys_dal.artifacts.manifest import MANIFEST, sha256_of
 from ecephys_dal.bars import make_bar
-from ecephys_dal.display import html_table
+from ecephys_dal.display import html_table, printable
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.paths import absolute_path
 from ecephys_dal.safe_open import open_regular
@@ -61,7 +61,7 @@ class Verification:
         return f"{self.path}: {found}; checked: {', '.join(self.checked)}"
 
     def __str__(self) -> str:
-        return "\n".join([self._summary, *(f"  {problem}" for problem in self.problems)])
+        return printable("\n".join([self._summary, *(f"  {problem}" for problem in self.problems)]))
 
     def _repr_html_(self) -> str:
         problems = html_table(("problem",), [(one,) for one in self.problems])
