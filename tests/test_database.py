@@ -217,7 +217,7 @@ def test_a_url_that_cant_be_parsed_is_not_repeated() -> None:
         Database(f"postgresql//user:{PASSWORD}@host")
     assert "ss:w" not in str(caught.value)
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("nonsense", [None, 5, object()])
@@ -368,9 +368,10 @@ def test_autocommit_on_a_callers_engine_is_refused(owned: Database) -> None:
 
 @pytest.mark.parametrize("url", ["postgresql://reader:p@ss/w0rd@127.0.0.1/lims"])
 def test_a_password_that_cuts_its_url_short_is_not_shown(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="%40 for @") as caught:
+    with pytest.raises(ConfigurationError, match="@ as %40") as caught:
         Database(url)
-    assert "ss" not in str(caught.value).replace("password", "").replace("address", "")
+    assert "p@ss" not in str(caught.value)
+    assert "w0rd" not in str(caught.value)
 
 
 def test_damaged_and_locked_files_are_said_to_be(tmp_path: Path) -> None:

@@ -511,6 +511,7 @@ def answers_of_a_bad_server(draw: st.DrawFn) -> Answer:
     return part(first, last, etag=etag, body=body, total=total, cut=cut)
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of many answers
 @settings(deadline=None, max_examples=4 * settings.default.max_examples)
 @given(st.lists(answers_of_a_bad_server(), min_size=1, max_size=8), st.booleans())
 def test_two_versions_are_never_mixed(answers: list[Answer], rewindable: bool) -> None:

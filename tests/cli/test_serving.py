@@ -77,6 +77,7 @@ def end(demo: subprocess.Popen[str], number: signal.Signals) -> None:
     assert demo.stderr.read() == ""
 
 
+@pytest.mark.slow
 def test_a_folder_is_served_again_at_the_same_address(tmp_path):
     folder = tmp_path / "demo"
     with demo_in(folder) as demo:

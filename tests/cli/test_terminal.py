@@ -79,6 +79,7 @@ def slowly(*arguments: object, **how):
     return terminal("-c", SLOW, *arguments, command=sys.executable, **how)
 
 
+@pytest.mark.slow
 def test_a_bar_is_on_a_terminal_only_and_can_be_switched_off(filled, tmp_path):
     url, _ = filled("sqlite")
     path = tmp_path / "units.csv"

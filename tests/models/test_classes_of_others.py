@@ -134,7 +134,8 @@ def small(fresh_url: FreshUrl) -> dict[str, str]:
     return urls
 
 
-@pytest.mark.parametrize("backend", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_tables_of_others_are_no_part_of_lims(
     small: dict[str, str], tmp_path: Path, backend: str
 ) -> None:
