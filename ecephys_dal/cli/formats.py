@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from ecephys_dal.frames import DtypeBackend
 
-__all__ = ["FORMATS", "Format", "flat_value"]
+__all__ = ["FORMATS", "Format", "flat_value", "without_formulas"]
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet computes, or strips first
 
 Frames = Iterable["DataFrame"]
 
@@ -129,6 +131,22 @@ class _Written(io.RawIOBase):
     def taken(self) -> bytes:
         parts, self._parts = self._parts, []
         return b"".join(parts)
+
+
+def without_formulas(frames: Frames) -> Iterator[DataFrame]:
+    """Yield frames whose texts a spreadsheet takes for texts: an apostrophe before a formula's."""
+    for frame in frames:
+        texts = [
+            name
+            for name, kind in frame.dtypes.items()
+            if not pd.api.types.is_numeric_dtype(kind)
+            and not pd.api.types.is_datetime64_any_dtype(kind)
+        ]
+        yield frame.assign(**{str(name): frame[name].map(_no_formula) for name in texts})
+
+
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 class Format(NamedTuple):

@@ -18,7 +18,7 @@ from ecephys_dal.cli.answers import on_terminal
 from ecephys_dal.cli.commands import COMMANDS, Command
 from ecephys_dal.cli.exits import Exit
 from ecephys_dal.cli.filtering import filter_options, spec_of
-from ecephys_dal.cli.formats import FORMATS
+from ecephys_dal.cli.formats import FORMATS, without_formulas
 from ecephys_dal.cli.frames import Rows
 from ecephys_dal.cli.invocation import FilePath, Invocation, common_options
 from ecephys_dal.cli.text_table import table_lines
@@ -69,6 +69,11 @@ _OPTIONS = (
         help="Only these columns, in this order.",
     ),
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N rows."),
+    click.option(
+        "--no-formulas",
+        is_flag=True,
+        help="In csv for a spreadsheet: an apostrophe before texts that it would compute.",
+    ),
     click.option("--count", "only_count", is_flag=True, help="Only tell how many there are."),
 )
 
@@ -80,6 +85,7 @@ class Wish(NamedTuple):
     output: Path | None
     columns: list[str] | None
     limit: int | None
+    no_formulas: bool
     only_count: bool
 
     @classmethod
@@ -91,12 +97,14 @@ class Wish(NamedTuple):
         if str(wish.output) == "-":
             wish = wish._replace(output=None)
         form = wish.form or _form_for(wish.output)
+        if wish.no_formulas and form != "csv":
+            raise click.UsageError(f"--no-formulas is for csv, not for {form}")
         _refuse_binary(form, wish.output)
         return wish._replace(form=form)
 
     def _checked_for_count(self) -> Self:
         given = {"format": self.form, "output": self.output, "columns": self.columns,
-                 "limit": self.limit}  # fmt: skip
+                 "limit": self.limit, "no-formulas": self.no_formulas or None}  # fmt: skip
         for name, value in given.items():
             if value is not None:
                 raise click.UsageError(f"--count is a number, which takes no --{name}")
@@ -166,7 +174,8 @@ def _refuse_binary(form: str, output: Path | None) -> None:
 def _bytes(rows: Rows, wish: Wish, noun: str) -> Iterator[bytes]:
     if wish.form in FORMATS:
         chosen = FORMATS[wish.form]
-        return chosen.write(rows.frames(chosen.dtype_backend))
+        frames = rows.frames(chosen.dtype_backend)
+        return chosen.write(without_formulas(frames) if wish.no_formulas else frames)
     return (f"{line}\n".encode() for line in _table(rows, noun, wish.limit))
 
 
