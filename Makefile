@@ -11,7 +11,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 PARALLEL := -n auto --dist worksteal
 QUICK := $(PARALLEL) -m "not slow"
 
-.PHONY: demo test test-all check docs interop faults test-oldest test-without-arrow bench bench-tables bench-downloads clean
+.PHONY: demo test test-all check docs interop faults test-oldest test-without-arrow bench bench-tables bench-downloads lock clean
 
 demo: $(VENV)/demo.stamp
 	$(RUN) -m ecephys_dal.cli.demo
@@ -66,6 +66,13 @@ test-without-arrow: $(VENV)/dev.stamp $(ORACLE)/stamp
 		$(RUN) -m pytest $(QUICK) tests/frames tests/repositories tests/facade $(PYTEST_ARGS)
 	ECEPHYS_DAL_TEST_WITHOUT_ARROW=1 $(ORACLE)/bin/python -m pytest tests/interop/test_tables.py \
 		tests/interop/test_departures.py --override-ini addopts=-ra $(PYTEST_ARGS)
+
+# The versions that CI installs, for every Python; users' pip takes what pyproject.toml allows.
+lock: $(VENV)/dev.stamp
+	$(RUN) $(PIP_INSTALL) uv
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade \
+		--universal --python-version 3.10 --all-extras --group dev --strip-extras --no-annotate \
+		--output-file constraints.txt
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
