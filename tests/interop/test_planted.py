@@ -180,7 +180,8 @@ def test_a_forgotten_argument_is_found(
 
     def forgetful(spec: Any) -> Iterator[Any]:
         yield from complete(dataclasses.replace(spec, **{argument: None}))
-        yield true()  # for no clause at all is refused
+        if getattr(spec, argument) is not None:  # for no clause of its own is refused
+            yield true()
 
     monkeypatch.setattr(repository, "criteria", staticmethod(forgetful))
     assert _disagreements(sides, method, argument) != []
