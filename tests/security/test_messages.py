@@ -211,6 +211,7 @@ def units(request: pytest.FixtureRequest, filled: Any) -> Iterator[UnitRepositor
 
 
 @pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.in_turn("kind", "units")
 def test_no_error_shows_the_query(units: UnitRepository, kind: str, caplog: Any) -> None:
     caplog.set_level(logging.DEBUG, "ecephys_dal")
     for output in OUTPUTS:
