@@ -6,10 +6,11 @@ import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ecephys_dal import ArtifactClient, ArtifactSettings, AsyncArtifactClient, safe_open
+from ecephys_dal import ArtifactClient, ArtifactSettings, AsyncArtifactClient
 
 Form = Callable[[ArtifactSettings, str, Path], bytes]
 
@@ -53,16 +54,22 @@ each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name_
 
 
 def give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a file belong to another user; who is not root becomes that other user themselves."""
+    """Let a file belong to another user; who is not root can only let it look so."""
     if os.geteuid() == 0:
         os.chown(path, 65534, 65534, follow_symlinks=False)
-    else:
-        other = os.geteuid() + 1
-        new_file_like = safe_open._new_file_like
+        return
+    os.open(path, os.O_RDONLY | os.O_NOFOLLOW)  # and kept so, for no other file to get its number
+    given, other = path.lstat().st_ino, os.geteuid() + 1
 
-        def of_another(folder: Path, mode: int) -> os.stat_result:
-            found = new_file_like(folder, mode)
-            return os.stat_result((*found[:4], other, *found[5:]))
+    def as_anothers(look: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
+        def looked(*arguments: Any, **named: Any) -> os.stat_result:
+            found = look(*arguments, **named)
+            if found.st_ino != given:
+                return found
+            more = {name: getattr(found, name) for name in dir(found) if name.startswith("st_")}
+            return os.stat_result((*found[:4], other, *found[5:10]), more)
 
-        monkeypatch.setattr(safe_open, "_new_file_like", of_another)
-        monkeypatch.setattr("os.geteuid", lambda: other)
+        return looked
+
+    for name in ("lstat", "fstat"):
+        monkeypatch.setattr(os, name, as_anothers(getattr(os, name)))
