@@ -58,7 +58,8 @@ def give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if os.geteuid() == 0:
         os.chown(path, 65534, 65534, follow_symlinks=False)
         return
-    os.open(path, os.O_RDONLY | os.O_NOFOLLOW)  # and kept so, for no other file to get its number
+    # Kept open, so that no other file gets its number; also a link itself.
+    os.open(path, getattr(os, "O_PATH", getattr(os, "O_SYMLINK", 0)) | getattr(os, "O_NOFOLLOW", 0))
     given, other = path.lstat().st_ino, os.geteuid() + 1
 
     def as_anothers(look: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
