@@ -37,7 +37,7 @@ BAR = "Reading ecephys_units"
 # Reads all units, each of which takes its time.
 READ = """
 import sys, time
-from sqlalchemy import event, exc, func
+from sqlalchemy import event, func
 from sqlalchemy.orm import Session
 from ecephys_dal import *
 from ecephys_dal import bars
@@ -199,7 +199,7 @@ with bars.without_reading_bars():  # what is imported then can't be interrupted 
     UnitRepository(database).frame(UnitFilter(id_range=(0, 1)))
 try:
     read()
-except (KeyboardInterrupt, exc.OperationalError):  # SQLite's own way to say it
+except (KeyboardInterrupt, StatementRefusedError):  # as a function of SQLite says it
     print("interrupted", [one.name for one in threading.enumerate() if "bar" in one.name])
 """
 
@@ -218,12 +218,12 @@ def test_an_error_takes_the_bar_away(filled):
     how = """
 try:
     UnitRepository(database).frame(where=slow & (func.no_such(EcephysUnit.id) == 1))
-except exc.OperationalError as error:
+except StatementRefusedError as error:
     print(type(error).__name__)
 time.sleep(0.5)
 """
     with in_terminal(of_route(filled, "sqlite"), how, patience=0) as screen:
-        assert screen_of(screen) == ["OperationalError"]
+        assert screen_of(screen) == ["StatementRefusedError"]
 
 
 @pytest.fixture
