@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import resource
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -18,7 +19,7 @@ if os.environ.get("ECEPHYS_DAL_TEST_WITHOUT_ARROW"):
 
 import hypothesis
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import Engine, event, make_url, text
 from sqlalchemy.orm import Session
 
 from ecephys_dal import Database
@@ -30,8 +31,16 @@ from tests.signals import hear_interruptions
 
 hear_interruptions()
 hypothesis.settings.register_profile("ecephys_dal", deadline=None)  # machines are noisy
-hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)
 hypothesis.settings.load_profile("ecephys_dal")
+
+
+@event.listens_for(Engine, "connect")
+def _let_nothing_last(connection: Any, _: object) -> None:
+    """Wait for no disk, as the embedded server does not either."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF").close()
+
 
 BACKENDS = ("sqlite", "postgresql")
 # The bulk route to PostgreSQL, where the arrow extra is installed, and the route that needs none.
@@ -78,6 +87,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what asks the server, so that on another one only that needs to be repeated."""
     numbers: dict[tuple[object, str], dict[int, int]] = {}  # of the values of tests' parameters
+    cases: dict[object, list[pytest.Item]] = {}
     for item in items:
         asked = {"fresh_url", "postgres_url"} & set(getattr(item, "fixturenames", ()))
         parameters = getattr(getattr(item, "callspec", None), "params", {})
@@ -88,6 +98,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in _in_turn(item):
             known = numbers.setdefault((item.function, name), {})
             known.setdefault(id(parameters[name]), len(known))
+        if item.get_closest_marker("sample"):
+            cases.setdefault(item.function, []).append(item)
+    for some in cases.values():
+        last, kept = len(some) - 1, some[0].get_closest_marker("sample").args[0]
+        shown = {last * number // max(kept - 1, 1) for number in range(kept)}
+        for number in set(range(len(some))) - shown:
+            some[number].add_marker(pytest.mark.slow)
     for item in items:
         known = {name: numbers[item.function, name] for name in _in_turn(item)}
         turns = min(map(len, known.values()), default=1)

@@ -98,6 +98,7 @@ def counts(text: str) -> list[int]:
     return [int(float(part.partition(" rows")[0].removesuffix("k"))) for part in parts]
 
 
+@pytest.mark.sample(1)
 def test_a_long_read_shows_its_rows_and_leaves_nothing_behind(route):
     with in_terminal(route, seconds=0.004) as screen:
         assert screen_of(screen) == [f"frame {route[2]}"]
@@ -417,6 +418,7 @@ def _unread() -> TextIO:
 
 @pytest.mark.parametrize("make", [_closed, _unread])
 @pytest.mark.parametrize("name", BARS)
+@pytest.mark.sample(4)
 def test_a_bar_that_can_not_be_shown_hinders_nobody(name, make, lims, tmp_path, monkeypatch):
     monkeypatch.setattr(bars, "PATIENCE", 0.0)
     stderr = make()

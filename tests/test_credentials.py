@@ -139,6 +139,7 @@ WAYS: tuple[Named, ...] = (
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.sample(5)
 def test_the_server_gets_the_password(
     login: Login, way: Named, route: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -119,6 +119,7 @@ def served(
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_thread_that_outlives_the_main_thread_is_answered(
     served: Callable[[str], tuple[str, str]], tmp_path: Path, route: str, beginning: str
 ) -> None:

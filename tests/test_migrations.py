@@ -31,6 +31,7 @@ def tables(url: str) -> set[str]:
         return set(inspect(connection).get_table_names())
 
 
+@pytest.mark.sample(2)
 def test_models_and_migrations_agree(empty_url: str) -> None:
     made = alembic("upgrade", "head", url=empty_url)
     assert made.returncode == 0, made.stderr
@@ -66,6 +67,7 @@ def test_downgrading_leaves_nothing(empty_url: str) -> None:
     assert alembic("upgrade", "head", url=empty_url).returncode == 0
 
 
+@pytest.mark.sample(1)
 def test_the_sql_can_be_written_without_a_database(empty_url: str) -> None:
     up = alembic("upgrade", "head", "--sql", url=empty_url)
     down = alembic("downgrade", "head:base", "--sql", url=empty_url)
@@ -97,6 +99,7 @@ def test_somebody_elses_lims_is_refused_and_left_alone(
     assert tables(empty_url) == {"ecephys_sessions"}
 
 
+@pytest.mark.sample(1)
 def test_an_empty_alembic_version_is_no_permit(empty_url: str) -> None:
     with Database(empty_url, owned=True) as database, database.connection() as connection:
         connection.execute(text("CREATE TABLE ecephys_sessions (id bigint primary key)"))
@@ -140,6 +143,7 @@ def test_a_transaction_of_the_callers_is_not_ended(empty_url: str) -> None:
     assert tables(empty_url) == {"notes"}
 
 
+@pytest.mark.sample(2)
 def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
     with Database(empty_url, owned=True) as database, database.connection() as connection:
         connection.execute(text("CREATE TABLE ix_ecephys_units_ecephys_channel_id (id bigint)"))

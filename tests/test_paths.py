@@ -102,6 +102,7 @@ WRITTEN: dict[str, Callable[[str, Artifact, ArtifactClient], Any]] = {
 
 
 @pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.sample(1)
 def test_what_is_written_below_the_home_folder_gets_there(name, made, home, client, tmp_path):
     WRITTEN[name]("~/new", one_file(made), client)
     assert (home / "new").exists()

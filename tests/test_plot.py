@@ -143,6 +143,7 @@ def test_a_project_shows_each_session_that_has_a_date_and_counts_the_others(tabl
     assert legend == [f"{name} ({count})" for name, count in genotypes.items()]
 
 
+@pytest.mark.sample(1)
 def test_a_session_stands_in_the_row_of_its_type(tables):
     sessions = tables[0]
     ax = plot.project_overview(sessions)

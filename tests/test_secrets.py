@@ -243,6 +243,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixtur
 @pytest.mark.parametrize("producer", PRODUCERS)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.in_turn("producer", "way")
+@pytest.mark.sample(24)
 def test_the_password_is_not_shown(
     login: Login, way: str, producer: str, tmp_path: Path, logged: pytest.LogCaptureFixture
 ) -> None:

@@ -86,6 +86,7 @@ def ran(*arguments: str, folder: Path, **named: str) -> subprocess.CompletedProc
 
 @pytest.mark.parametrize("optimised", [pytest.param("", marks=pytest.mark.slow), "2"])
 @pytest.mark.timeout(600)  # what Python has not compiled so yet takes its time
+@pytest.mark.slow
 def test_everything_works_out_of_a_zip_file_and_without_docstrings(zipped, optimised, tmp_path):
     done = ran(
         "-c", USES, folder=tmp_path, PYTHONPATH=str(zipped), PYTHONOPTIMIZE=optimised,
@@ -97,6 +98,7 @@ def test_everything_works_out_of_a_zip_file_and_without_docstrings(zipped, optim
     assert int(units.split()[0]) > 0
 
 
+@pytest.mark.slow
 def test_a_zip_file_without_migrations_says_so(zipped, tmp_path):
     bare = tmp_path / "bare.zip"
     with zipfile.ZipFile(zipped) as file, zipfile.ZipFile(bare, "w") as copy:

@@ -193,6 +193,7 @@ def test_forked_processes_share_no_connection(
         assert most(seen) <= POOL * (1 + PROCESSES)
 
 
+@pytest.mark.slow
 def test_an_engine_is_parted_by_a_fork_too(
     filled: Callable[[str], tuple[str, SyntheticLims]],
 ) -> None:

@@ -89,6 +89,7 @@ def database(request: pytest.FixtureRequest, url: str) -> Iterator[Database]:
 
 @pytest.mark.usefixtures("told")
 @pytest.mark.parametrize("bulk", [True, False], ids=["bulk", "rows"])
+@pytest.mark.sample(3)
 def test_a_day_means_the_same_on_both_routes(url: str, bulk: bool) -> None:
     with Database(url, bulk=bulk) as database:
         check(database)
@@ -126,6 +127,7 @@ def test_a_session_of_the_callers_keeps_its_zone(url: str, zone: str, level: Any
 
 
 @pytest.mark.usefixtures("zone")
+@pytest.mark.sample(2)
 def test_a_snapshot_holds_the_same_moments(url: str, tmp_path: Path) -> None:
     path = tmp_path / "lims.db"
     snapshot.create(url, path, SessionFilter(published_at=DAY), progress=False)

@@ -309,6 +309,7 @@ def test_a_refused_statement_is_known_in_every_language(german: Translator, bulk
         ("ALTER TABLE ecephys_units RENAME quality TO quality_2", ("ecephys_units", "quality")),
     ],
 )
+@pytest.mark.sample(2)
 def test_what_is_missing_is_named_in_every_language(
     fresh_url: FreshUrl, bulk: bool, change: str, named: tuple[str, str | None]
 ) -> None:

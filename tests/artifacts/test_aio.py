@@ -229,6 +229,7 @@ def slow(server: ScriptedServer) -> Iterator[AsyncArtifactClient]:
 @pytest.mark.parametrize("form", ASYNCHRONOUS)
 @pytest.mark.parametrize("phase", ["header", "body", "pause"])
 @pytest.mark.in_turn("form", "phase")
+@pytest.mark.sample(3)
 def test_a_task_is_cancelled_wherever_it_is(
     slow: AsyncArtifactClient,
     server: ScriptedServer,
@@ -368,6 +369,7 @@ WAYS = [cancelled_at_each_turn, *([cancelled_by_anyio] if find_spec("anyio") els
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.sample(1)
 def test_clients_that_leave_cost_nothing(
     server: ScriptedServer,
     full_server: str,

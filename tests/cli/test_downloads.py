@@ -26,6 +26,7 @@ def first_probe_with_lfp(url: str) -> int:
     return int(probes.index[probes["has_lfp_data"]][0])
 
 
+@pytest.mark.sample(1)
 def test_each_kind_of_file_is_fetched(url, web, folder_of_files, asked, tmp_path):
     lims = folder_of_files[2]
     wanted = {

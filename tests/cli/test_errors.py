@@ -131,6 +131,7 @@ def test_an_interruption_while_the_program_is_loaded_is_no_traceback():
     assert (done.returncode, done.stderr) == (130, "ecephys-dal: interrupted\n")
 
 
+@pytest.mark.slow
 def test_the_command_line_wins_over_the_environment(filled):
     url, lims = filled("sqlite")
     for arguments in (["--database", url, "sessions", "--count"],

@@ -19,6 +19,7 @@ def lims(request, filled):
     return filled(request.param)
 
 
+@pytest.mark.sample(1)
 def test_why_gives_the_answer_of_the_facade(lims, asked):
     url, made = lims
     with EcephysProjectLimsApi(url, ArtifactClient()) as api:

@@ -49,6 +49,7 @@ def questions(session_id: int) -> list[tuple[object, ...]]:
     ]
 
 
+@pytest.mark.sample(1)
 def test_every_question_is_answered_as_lims_answers_it(url, made, asked, folder_of_files):
     for question in questions(folder_of_files[2].session_ids[0]):
         live = asked(*question, "--database", url)

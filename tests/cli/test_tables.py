@@ -77,6 +77,7 @@ def cell(value: object, dtype) -> object:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.in_turn("name", "form")
+@pytest.mark.sample(4)
 def test_a_file_of_any_form_holds_the_cells_of_the_table(name, form, url, asked, tmp_path):
     path = tmp_path / f"answer.{form}"
     code, shown, told = asked(name, "--database", url, "--output", path)
@@ -87,6 +88,7 @@ def test_a_file_of_any_form_holds_the_cells_of_the_table(name, form, url, asked,
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.sample(1)
 def test_a_pipe_gets_csv(url):
     done = call("probes", "--published-at", "2019-10-03", database=url)
     assert (done.returncode, done.stderr) == (0, "")

@@ -100,6 +100,7 @@ def test_a_bar_is_on_a_terminal_only_and_can_be_switched_off(filled, tmp_path):
     assert (done.stdout, done.stderr) == ("", "")
 
 
+@pytest.mark.slow
 def test_a_bar_does_not_get_into_what_is_kept(filled, tmp_path):
     url, lims = filled("sqlite")
     with (tmp_path / "ids").open("wb") as file:

@@ -144,6 +144,7 @@ def fresh_folder(made_before, tmp_path) -> Callable[[str], Path]:
 
 
 @each_of(PYTHON_PAGES, slow=LONG_PAGES)
+@pytest.mark.sample(5)
 def test_the_python_of_a_page_runs_in_a_fresh_folder(page, fresh_folder):
     run_python(page, fresh_folder(runnable(page)[0].text))
 
@@ -168,6 +169,7 @@ def on_postgresql(fresh_url, tmp_path_factory) -> tuple[Path, Callable[[str], st
 
 
 @each_of(PYTHON_PAGES, slow=[page for page in PAGES if page.parent != ROOT])
+@pytest.mark.slow
 def test_the_python_of_a_page_runs_on_postgresql(page, on_postgresql):
     folder, written = on_postgresql
     run_python(page, folder, written)

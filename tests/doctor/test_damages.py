@@ -424,6 +424,7 @@ def test_where_all_is_well_nothing_is_found(backend, healthy):
 
 
 @pytest.mark.parametrize(("backend", "damage"), CASES)
+@pytest.mark.sample(22)
 def test_a_damage_gives_its_finding_and_no_other(backend, damage, copied):
     examination = examined(copied(backend, damage.of(backend)))
     after = found(examination)

@@ -305,6 +305,7 @@ def test_a_database_that_goes_away_meanwhile_is_one_error(copied, postgres_url):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.sample(1)
 def test_it_takes_what_opens_a_database_and_leaves_the_callers_open(backend, healthy):
     url = healthy(backend)
     with Database(url) as database:

@@ -129,6 +129,7 @@ AS_ANOTHER = ["ALTER ROLE {role} NOINHERIT", "GRANT {other} TO {role}"]
          " which is on the search_path")),
     ],
 )  # fmt: skip
+@pytest.mark.sample(6)
 def test_a_right_that_is_easily_overlooked_is_warned_of(
     granted, role, other_role, statements, told
 ):
@@ -280,6 +281,7 @@ REFERENCES = [
 
 
 @pytest.mark.parametrize("repository", SERVE, ids=lambda repository: repository.__name__)
+@pytest.mark.sample(1)
 def test_types_that_are_said_to_serve_serve(repository, copied):
     url = copied("postgresql", REFERENCES)
     frames = {bulk: frame_of(repository, url, bulk) for bulk in (True, False)}

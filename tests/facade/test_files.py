@@ -85,6 +85,7 @@ def api(served: Served) -> Iterator[EcephysProjectLimsApi]:
         yield EcephysProjectLimsApi(served.database, client)
 
 
+@pytest.mark.sample(1)
 def test_the_files_of_a_session_are_listed_with_whether_they_can_be_had(
     served: Served, api: EcephysProjectLimsApi
 ) -> None:
@@ -396,6 +397,7 @@ READ: dict[str, Callable[[EcephysProjectLimsApi, Served], Awaitable[Any]]] = {
 
 @pytest.mark.parametrize("wanted", READ)
 @pytest.mark.in_turn("wanted", "served")
+@pytest.mark.sample(4)
 def test_the_loop_never_waits_for_the_database(
     served: Served, patient: EcephysProjectLimsApi, wanted: str
 ) -> None:

@@ -287,6 +287,7 @@ def test_the_password_is_not_shown(environment: pytest.MonkeyPatch) -> None:
     assert "lims2" in repr(api)
 
 
+@pytest.mark.sample(1)
 def test_a_pickle_works_in_another_process(by_each_route: SyntheticLims, tmp_path: Path) -> None:
     api = EcephysProjectLimsApi(by_each_route.database, ArtifactClient())
     path = tmp_path / "api.pickle"

@@ -68,6 +68,7 @@ def _callback(client: AsyncArtifactClient, _: Path) -> Awaitable[Any]:
 @pytest.mark.parametrize("form", [_file, _stream, _awaited, _callback])
 @pytest.mark.parametrize("silence", SILENCES)
 @pytest.mark.in_turn("silence", "form")
+@pytest.mark.sample(2)
 def test_a_cancelled_task_ends_at_once(silence: str, form: Fetch, tmp_path: Path) -> None:
     async def run(server: FaultServer) -> float:
         with AsyncArtifactClient(settings_for(server.host, **PATIENT)) as client:
@@ -168,6 +169,7 @@ def test_a_consumer_that_fails_hangs_up(server: FaultServer, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("ending", ["break", "aclose", "never closed"])
+@pytest.mark.sample(2)
 def test_an_abandoned_asynchronous_stream_hangs_up(server: FaultServer, ending: str) -> None:
     async def run() -> None:
         with AsyncArtifactClient(settings_for(server.host, **PATIENT)) as client:

@@ -112,6 +112,7 @@ NOT_PLAIN = {
 
 
 @pytest.mark.parametrize("rows", NOT_PLAIN.values(), ids=NOT_PLAIN.keys())
+@pytest.mark.sample(8)
 def test_bundles_that_are_not_plain_are_decoded_one_by_one(rows: list[Row]) -> None:
     assert not are_plain(rows)
     assert_identical(rows)

@@ -155,6 +155,7 @@ def test_tables_of_others_are_no_part_of_lims(
     "way",
     [way if way == "no such class" else pytest.param(way, marks=pytest.mark.slow) for way in WAYS],
 )
+@pytest.mark.slow
 def test_a_broken_class_of_others_is_named(small: dict[str, str], tmp_path: Path, way: str) -> None:
     answer = run(CLASSES.format(more=WAYS[way]) + BROKEN, small["sqlite"], tmp_path)
     for name, told in answer["told"].items():

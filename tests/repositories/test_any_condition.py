@@ -151,6 +151,7 @@ def chains(lims: SyntheticLims, repository: type[Any]) -> dict[int, Row]:
 )
 @relaxed
 @given(draw=st.data())
+@pytest.mark.sample(7)
 def test_any_condition_is_refused_or_has_the_brute_force_answer(
     synthetic: SyntheticLims, repository: type[Any], draw: st.DataObject
 ) -> None:

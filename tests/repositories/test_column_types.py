@@ -444,6 +444,7 @@ def ascii_url(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("by_rows", [False, True])
+@pytest.mark.sample(1)
 def test_bytes_of_another_encoding_are_named(ascii_url: str, by_rows: bool) -> None:
     create_synthetic_lims(
         ascii_url, sessions=2, probes=(1, 1), channels_per_probe=4, units_per_session=3,

@@ -93,6 +93,7 @@ def test_rows_are_in_the_order_of_the_index(tables: Repository[Any, Any]) -> Non
 
 
 @pytest.mark.parametrize("size", [7, 10_000])
+@pytest.mark.sample(4)
 def test_chunks_together_are_the_frame(tables: Repository[Any, Any], size: int) -> None:
     few = tables.columns[0] <= int(tables.frame().index[:50][-1])
     chunks = list(tables.chunks(size=size, where=few))
@@ -152,6 +153,7 @@ def test_an_empty_frame_keeps_columns_and_dtypes(tables: Repository[Any, Any]) -
         assert empty[column].dtype == frame[column].dtype, column
 
 
+@pytest.mark.sample(5)
 def test_one_statement_a_call(tables: Repository[Any, Any]) -> None:
     record_id = int(tables.ids()[0])
     calls = {

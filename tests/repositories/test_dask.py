@@ -149,6 +149,7 @@ def check(repository: Repository[Any, Any], dtype_backend: Any = "numpy") -> Non
 
 @pytest.mark.parametrize("of", REPOSITORIES)
 @pytest.mark.in_turn("of", "database")
+@pytest.mark.sample(5)
 def test_it_is_the_frame_of_the_declared_dtypes(
     database: Database, of: type[Repository[Any, Any]]
 ) -> None:
@@ -293,6 +294,7 @@ def test_a_range_of_the_filter_stays(database: Database) -> None:
     pd.testing.assert_frame_equal(here(units.dask_frame(spec, 4)), units.frame(spec))
 
 
+@pytest.mark.sample(1)
 def test_the_divisions_are_known_so_that_tables_join_part_by_part(database: Database) -> None:
     units, metrics = UnitRepository(database), UnitMetricRepository(database)
     table, frame = units.dask_frame(npartitions=6), units.frame()

@@ -70,6 +70,7 @@ def database(request: pytest.FixtureRequest, lettered: tuple[str, str, str]) -> 
         yield made
 
 
+@pytest.mark.sample(3)
 def test_letters_of_the_encoding_are_read_and_compared(
     database: Database, lettered: tuple[str, str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -85,6 +86,7 @@ def test_letters_of_the_encoding_are_read_and_compared(
 
 
 @pytest.mark.parametrize("output", ["frame", "chunks", "entities", "count", "ids", "exists"])
+@pytest.mark.sample(7)
 def test_other_letters_in_a_condition_are_refused(
     output: str, database: Database, lettered: tuple[str, str, str]
 ) -> None:

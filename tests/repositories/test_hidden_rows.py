@@ -115,6 +115,7 @@ def test_a_file_may_be_hidden(made, reader) -> None:  # type: ignore[no-untyped-
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.sample(1)
 def test_a_view_may_hide_a_record(made, backend) -> None:  # type: ignore[no-untyped-def]
     url, lims = made(backend)
     probe_id = lims.probe_ids[0]

@@ -125,6 +125,7 @@ def check(lims: Lims, call: Callable[[], Any], method: str) -> set[tuple[str, st
 
 
 @pytest.mark.parametrize("repository", REPOSITORIES, ids=lambda repository: repository.__name__)
+@pytest.mark.sample(4)
 def test_a_frame_needs_its_columns_and_no_others(
     lims: Lims, repository: type[Repository[Any, Any]]
 ) -> None:

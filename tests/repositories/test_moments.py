@@ -79,6 +79,7 @@ def conditions(one: int, utc: dt.datetime, aware: dt.datetime) -> dict[str, Any]
     }
 
 
+@pytest.mark.sample(2)
 def test_a_zone_is_minded_in_a_condition(source: Any) -> None:
     sessions, (one, utc, aware) = SessionRepository(source), of_one(source)
     for name, clause in conditions(one, utc, aware).items():

@@ -55,6 +55,7 @@ def test_published_at_may_be_a_date(database: Database) -> None:
 
 
 @pytest.mark.parametrize("statements", [BUNDLES_ARE_TEXT, BUNDLES_ARE_BINARY])
+@pytest.mark.sample(2)
 def test_bundles_may_be_stored_in_other_ways(
     database: Database, statements: dict[str, str]
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_filter_and_conditions_are_cut_as_evenly(skewed: Skewed, units: UnitRe
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.sample(1)
 def test_every_record_is_in_one_part_however_many_are_added(
     backend: str, fresh_url: FreshUrl
 ) -> None:

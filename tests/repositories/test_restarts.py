@@ -35,6 +35,7 @@ def url(own_server: Any) -> URL:
 
 
 @pytest.mark.parametrize("bulk", [True, False], ids=["bulk", "rows"])
+@pytest.mark.sample(1)
 def test_a_restart_is_not_noticed(own_server: Any, url: URL, bulk: bool) -> None:
     settings = DatabaseSettings(retries=8, backoff=0.2)
     with Database(url, bulk=bulk, settings=settings) as database:

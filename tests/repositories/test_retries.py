@@ -129,6 +129,7 @@ def ended_once(database: Database, signal: str = "pg_terminate_backend") -> Iter
 @BULK
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.in_turn("output", "bulk")
+@pytest.mark.sample(3)
 def test_what_was_ended_in_the_middle_is_asked_again(url: str, output: str, bulk: bool) -> None:
     with named(url, bulk=bulk) as database:
         units = UnitRepository(database)
@@ -149,6 +150,7 @@ def test_what_was_ended_in_the_middle_is_asked_again(url: str, output: str, bulk
 
 
 @pytest.mark.parametrize("output", ["why", "get"])
+@pytest.mark.sample(1)
 def test_one_record_is_asked_for_again(url: str, output: str) -> None:
     with named(url) as database:
         units = UnitRepository(database)
@@ -186,6 +188,7 @@ def str_of(proxy: Proxy) -> str:
 @BULK
 @pytest.mark.parametrize("repository", REPOSITORIES, ids=lambda repository: repository.__name__)
 @pytest.mark.in_turn("repository", "bulk")
+@pytest.mark.sample(4)
 def test_chunks_that_are_cut_again_and_again_are_the_frame(
     url: str, repository: type[Repository[Any, Any]], bulk: bool, chance: random.Random
 ) -> None:
@@ -293,6 +296,7 @@ def test_a_connection_that_is_cut_as_it_replaces_a_cut_one_is_not_noticed(url: s
 
 
 @BULK
+@pytest.mark.sample(1)
 def test_a_server_that_has_answered_is_waited_for(
     url: str, bulk: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -314,6 +318,7 @@ def test_a_server_that_has_answered_is_waited_for(
 
 @BULK
 @pytest.mark.parametrize("by", ["connection", "mismatch"])
+@pytest.mark.sample(2)
 def test_every_answer_counts_as_one(url: str, bulk: bool, by: str) -> None:
     with Proxy(url) as proxy, named(str_of(proxy), bulk=bulk) as database:
         units = UnitRepository(database)
@@ -455,6 +460,7 @@ def test_a_slow_consumer_is_not_at_fault_when_time_is_up(large: str) -> None:
 
 
 @BULK
+@pytest.mark.sample(1)
 def test_a_question_that_takes_too_long_is_not_asked_again(url: str, bulk: bool) -> None:
     settings = DatabaseSettings(statement_timeout=0.3)
     with named(url, bulk=bulk, settings=settings) as database:

@@ -132,6 +132,7 @@ def table(request: pytest.FixtureRequest) -> type[Repository[Any, Any]]:
 @pytest.mark.parametrize("dtypes", ["numpy", "numpy_nullable", "pyarrow"])
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.in_turn("table", "dtypes")
+@pytest.mark.sample(6)
 def test_every_route_gives_the_identical_frame(
     odd: dict[str, str], backend: str, table: type[Repository[Any, Any]], dtypes: Any
 ) -> None:
@@ -159,6 +160,7 @@ def test_both_databases_give_the_identical_frame(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.sample(4)
 def test_chunks_of_every_route_are_the_same(
     odd: dict[str, str], backend: str, table: type[Repository[Any, Any]]
 ) -> None:

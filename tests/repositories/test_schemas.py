@@ -92,6 +92,7 @@ def answers(repository: Repository[Any, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("repository", REPOSITORIES.values(), ids=lambda one: one.__name__)
 @pytest.mark.parametrize("how", ["engine", "session", "session on a connection"])
 @pytest.mark.in_turn("repository", "how")
+@pytest.mark.sample(7)
 def test_every_output_sees_the_schema(
     lims: Lims, repository: type[Repository[Any, Any]], how: str
 ) -> None:
@@ -231,6 +232,7 @@ def test_migrations_follow_the_search_path(fresh_url: FreshUrl) -> None:
 
 
 @pytest.mark.parametrize("path", ["lims", "lims,public", "nowhere,lims"])
+@pytest.mark.sample(1)
 def test_the_search_path_may_lead_there(fresh_url: FreshUrl, tmp_path: Path, path: str) -> None:
     plain = fresh_url("postgresql")
     fill(plain)

@@ -103,6 +103,7 @@ def further_conditions(repository: Repository[Any, Any]) -> list[Any]:
 @CHECKED
 @given(data=st.data())
 @pytest.mark.in_turn("repository", "synthetic")
+@pytest.mark.sample(4)
 def test_why_the_query_and_the_counts_never_disagree(
     repository: Repository[Any, Any], data: st.DataObject
 ) -> None:

@@ -167,6 +167,7 @@ def test_what_is_no_text_or_number_is_not_there(field: str) -> None:
 @both
 @pytest.mark.in_turn("name", "fetch")
 @pytest.mark.parametrize("name", CONTENTS)
+@pytest.mark.sample(5)
 def test_a_hostile_content_is_the_error_of_its_file(
     server: ScriptedServer, tmp_path: Path, name: str, fetch: Fetch
 ) -> None:

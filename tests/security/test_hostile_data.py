@@ -50,6 +50,7 @@ def lims(request: pytest.FixtureRequest, fresh_url: FreshUrl) -> str:
 @pytest.mark.parametrize("at", [0, -1])
 @pytest.mark.parametrize("bundle", BUNDLES.values(), ids=BUNDLES)
 @pytest.mark.in_turn("bundle", "at", "lims")
+@pytest.mark.sample(3)
 def test_a_hostile_bundle_is_named(lims: str, bundle: str, at: int) -> None:
     with Database(lims, bulk=False) as database:
         unit = int(UnitMetricRepository(database).frame().dropna(how="all").index[at])

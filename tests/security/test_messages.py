@@ -286,6 +286,7 @@ def test_logs_of_sqlalchemy_show_no_values(filled: Any, caplog: Any) -> None:
 MANY = 300_000
 
 
+@pytest.mark.sample(2)
 def test_hundreds_of_thousands_of_names_and_ids_are_answered(by_each_route: Any) -> None:
     names = [f"name {n}" for n in range(MANY)]
     database = by_each_route.database
@@ -321,6 +322,7 @@ def test_an_odd_name_is_found(name: str, migrated: Database) -> None:
         db.rollback()
 
 
+@pytest.mark.sample(2)
 def test_an_error_of_hundreds_of_thousands_of_names_is_a_few_lines(by_each_route: Any) -> None:
     names = [f"{MARK} {n}" for n in range(MANY // 10)]
     metrics = UnitMetricRepository(by_each_route.database)

@@ -67,6 +67,7 @@ def left(database: Database) -> list[str]:
 @pytest.mark.parametrize("output", ["frame", "count", "entities", "explain"])
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.in_turn("output", "call")
+@pytest.mark.sample(8)
 def test_what_a_condition_does_is_undone(
     filled: Any, way: Callable[[str], Database], output: str, call: str
 ) -> None:

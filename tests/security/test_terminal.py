@@ -91,6 +91,7 @@ def lims(filled: Any, tmp_path: Path) -> Iterator[Database]:
     ],
     ids=lambda one: " ".join(one[:2]).encode("ascii", "replace").decode(),
 )
+@pytest.mark.sample(3)
 def test_no_text_of_a_command_steers_a_terminal(
     arguments: list[str], lims: Database, tmp_path: Path, capfd: Any, monkeypatch: Any
 ) -> None:

@@ -127,6 +127,7 @@ def test_a_filter_brings_all_that_it_keeps_and_what_that_belongs_to(lims: Lims, 
 
 @pytest.mark.parametrize("name", ["whole", *SPECS])
 @pytest.mark.in_turn("name", "lims")
+@pytest.mark.sample(4)
 def test_nothing_refers_to_what_is_not_there(lims: Lims, name: str) -> None:
     path = lims.snapshot(name, specs(lims).get(name))
     with closing(sqlite3.connect(path)) as connection:
@@ -135,6 +136,7 @@ def test_nothing_refers_to_what_is_not_there(lims: Lims, name: str) -> None:
     assert snapshot.info(path).dangling == 0
 
 
+@pytest.mark.sample(1)
 def test_a_unit_brings_its_animal_its_runs_and_its_place(lims: Lims) -> None:
     unit = int(UnitRepository(lims.database).ids(UnitFilter(session_ids=lims.ids.session_ids))[0])
     rows = snapshot.info(lims.snapshot("one unit", UnitFilter(unit_ids=[unit]))).rows
@@ -163,6 +165,7 @@ def test_a_session_brings_its_lines_and_its_behavior(small: Lims) -> None:
     assert told[0][0]
 
 
+@pytest.mark.sample(1)
 def test_hidden_rows_come_along_if_asked_for(lims: Lims) -> None:
     path = lims.snapshot("hidden", hidden=True)
     with snapshot.SnapshotDatabase(path) as database:

@@ -164,6 +164,7 @@ def test_the_facade_opens_one_by_its_url_too(small: Lims) -> None:
     assert snapshot.snapshot_at("postgresql://nowhere/lims2") is None
 
 
+@pytest.mark.slow
 def test_its_files_are_found_from_any_folder(
     with_files: tuple[Path, ArtifactClient],
     served: tuple[str, SyntheticLims, ArtifactServer],
@@ -328,6 +329,7 @@ def test_files_are_served_from_beside_it_without_a_network(
         snapshot.fetch(path, client, kinds=["lpf"])
 
 
+@pytest.mark.slow
 def test_files_that_nobody_noted_are_fetched_anew(
     served: tuple[str, SyntheticLims, ArtifactServer], with_files: tuple[Path, ArtifactClient]
 ) -> None:

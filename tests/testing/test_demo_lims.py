@@ -139,6 +139,7 @@ def test_the_tables_may_be_in_a_database_of_ones_own(fresh_url, tmp_path):
         assert not (tmp_path / "lims.db").exists()
 
 
+@pytest.mark.slow
 def test_a_script_that_closes_nothing_ends_and_leaves_no_folder(tmp_path):
     script = (
         "from ecephys_dal.testing import demo; lims = demo(sessions=1, progress=False);"

@@ -63,6 +63,7 @@ def lims(tmp_path):
         yield lims
 
 
+@pytest.mark.sample(1)
 def test_all_that_hangs_on_a_session_is_there_several_times_and_the_rest_once(enlarged):
     before, after = enlarged.before, contents(enlarged.database)
     grown = {name: len(after[name]) / len(before[name]) for name in TABLES if before[name]}
@@ -73,6 +74,7 @@ def test_all_that_hangs_on_a_session_is_there_several_times_and_the_rest_once(en
     assert 1 < files < TIMES  # those of stimuli are not copied
 
 
+@pytest.mark.sample(1)
 def test_what_was_there_stays_as_it_was_and_every_id_is_of_one_record(enlarged):
     before, after = enlarged.before, contents(enlarged.database)
     assert all(set(map(str, before[name])) <= set(map(str, after[name])) for name in TABLES)
@@ -80,6 +82,7 @@ def test_what_was_there_stays_as_it_was_and_every_id_is_of_one_record(enlarged):
     assert set(ids.values()) == {1}
 
 
+@pytest.mark.sample(1)
 def test_a_copy_refers_to_copies_and_is_else_the_same(enlarged):
     api = EcephysProjectLimsApi(enlarged.database, ArtifactClient())
     visible = list(api.get_sessions().index)

@@ -46,6 +46,7 @@ def test_the_same_parameters_give_the_same_lims(empty_url, tmp_path):
     assert n_sessions(empty_url) == n_first
 
 
+@pytest.mark.sample(1)
 def test_other_parameters_are_refused_by_name_with_both_values(empty_url):
     make(empty_url)
     with pytest.raises(ConfigurationError) as refused:
@@ -57,6 +58,7 @@ def test_other_parameters_are_refused_by_name_with_both_values(empty_url):
         make(empty_url, probes=(2, 3))
 
 
+@pytest.mark.sample(1)
 def test_whoever_does_not_say_so_is_told_how(empty_url):
     make(empty_url)
     with pytest.raises(ConfigurationError, match="exist_ok=True"):
@@ -64,6 +66,7 @@ def test_whoever_does_not_say_so_is_told_how(empty_url):
 
 
 @pytest.mark.parametrize("lost", ["the folder", "a file"])
+@pytest.mark.sample(1)
 def test_files_that_are_missing_are_made_again(tmp_path, lost):
     url, folder = f"sqlite:///{tmp_path}/lims.db", tmp_path / "files"
     first = make(url, artifacts=folder)
@@ -114,6 +117,7 @@ def test_after_an_interruption_it_is_made_anew(empty_url, tmp_path, monkeypatch)
     assert make(empty_url, artifacts=folder) == lims
 
 
+@pytest.mark.sample(1)
 def test_a_lims_of_which_nothing_is_noted_is_refused(empty_url):
     with Database(empty_url, owned=True) as database:
         with database.connection() as connection:
@@ -125,6 +129,7 @@ def test_a_lims_of_which_nothing_is_noted_is_refused(empty_url):
 
 
 @pytest.mark.parametrize("exist_ok", [True, False])
+@pytest.mark.sample(2)
 def test_a_database_with_sessions_of_ones_own_is_refused(empty_url, exist_ok):
     with Database(empty_url, owned=True) as database:
         with database.connection() as connection:
@@ -136,6 +141,7 @@ def test_a_database_with_sessions_of_ones_own_is_refused(empty_url, exist_ok):
     assert n_sessions(empty_url) == 1
 
 
+@pytest.mark.sample(1)
 def test_rows_that_came_or_went_since_are_named_with_both_numbers(empty_url):
     make(empty_url)
     n_made = n_sessions(empty_url)

@@ -31,6 +31,7 @@ def test_every_model_has_one_factory():
 
 
 @pytest.mark.parametrize("factory", FACTORIES, ids=lambda factory: factory.__name__)
+@pytest.mark.sample(6)
 def test_a_factory_writes_a_record_with_its_parents(db, factory):
     with using(db):
         record = factory()
@@ -45,6 +46,7 @@ def test_a_factory_writes_a_record_with_its_parents(db, factory):
 
 
 @pytest.mark.parametrize("factory", FACTORIES, ids=lambda factory: factory.__name__)
+@pytest.mark.sample(5)
 def test_the_values_are_always_the_same(db, factory):
     with using(db, first_id=1):
         first = columns(factory())
