@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from contextlib import contextmanager
 from datetime import timezone
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from types import MappingProxyType
@@ -27,6 +29,7 @@ from ecephys_dal.database.server_settings import (
 )
 from ecephys_dal.database.url import is_in_memory
 from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError, ReadOnlyError
+from ecephys_dal.safe_open import planted_journal
 from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ __all__ = [
 _QUERY = re.compile(r"\A(EXPLAIN (?:\([^)]*\) )?)?((?:SELECT|WITH|\().*)\Z", re.DOTALL)
 _ASKS = {"ecephys_dal_asks": True}
 _OWNED = {"ecephys_dal_owned": True}
+_IS_SET = "ecephys_dal_is_set"
 # PostgreSQL's option must be known to the engine; other databases ignore it.
 _READ_ONLY = {"postgresql_readonly": True}
 # Whether a table of PostgreSQL's pg_class is one that a name without a schema leads to.
@@ -428,6 +432,26 @@ def _bound_in_utc(kind: type[Any]) -> type[Any]:
     return Moment
 
 
+def _refuse_planted(path: str, *_: object) -> None:
+    """Raise if SQLite would write into a database of ours what somebody else says."""
+    if (found := planted_journal(path)) is not None:
+        raise DatabaseUnavailableError(
+            f"{found} is another user's, and SQLite would write what it says into {path};"
+            " remove it, unless that user may write to the database"
+        )
+
+
+def _note_pragmas(connection: Any, record: ConnectionPoolEntry) -> None:
+    """Note when a PRAGMA is given a value, by whatever route."""
+
+    def note(action: int, _: str | None, value: str | None, *__: object) -> int:
+        if action == sqlite3.SQLITE_PRAGMA and value is not None:
+            record.info[_IS_SET] = True
+        return sqlite3.SQLITE_OK
+
+    connection.set_authorizer(note)
+
+
 def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
     """Make transactions real (pysqlite would begin them late or never), and reading harmless."""
     path = engine.url.database or ":memory:"
@@ -440,12 +464,16 @@ def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
         if not (owned or path == ":memory:" or path.startswith("file:") or Path(path).exists()):
             raise DatabaseUnavailableError(f"there is no SQLite database {path}")
 
+    event.listen(engine, "checkout", partial(_refuse_planted, path))
+    event.listen(engine, "connect", _note_pragmas)
+
     @event.listens_for(engine, "connect")
-    def configure(connection: DBAPIConnection, _: object) -> None:
+    def configure(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys = ON" if owned else "PRAGMA query_only = ON")
         cursor.close()
+        record.info.pop(_IS_SET, None)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -454,7 +482,9 @@ def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
     @event.listens_for(engine, "reset")
     def forget(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
         connection.rollback()
+        is_set = _IS_SET in record.info  # by a PRAGMA, of which none says how it was before
         configure(connection, record)
         attached = connection.execute("PRAGMA database_list").fetchall()
-        if len(attached) > 1 and not is_in_memory(engine.url):  # one of temporary tables, too
+        # One of temporary tables, too.
+        if (is_set or len(attached) > 1) and not is_in_memory(engine.url):
             record.invalidate()

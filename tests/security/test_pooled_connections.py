@@ -188,6 +188,9 @@ def test_an_engine_of_the_callers_is_as_it_was(filled: Any, backend: str) -> Non
         "ATTACH ':memory:' AS other",
         "CREATE TEMPORARY TABLE ecephys_sessions (id int)",
         "CREATE TEMPORARY VIEW ecephys_sessions AS SELECT 1 AS id",
+        "PRAGMA case_sensitive_like = ON",
+        "PRAGMA writable_schema = ON",
+        "PRAGMA locking_mode = EXCLUSIVE",
     ],
 )
 @pytest.mark.parametrize("by", ["connection", "driver"])
@@ -207,4 +210,7 @@ def test_a_connection_to_sqlite_forgets_too(filled: Any, by: str, statement: str
         with database.connection() as connection:
             assert connection.execute(text("PRAGMA query_only")).scalar_one() == 1
             assert len(connection.execute(text("PRAGMA database_list")).all()) == 1
+            assert connection.execute(text("SELECT 'a' LIKE 'A'")).scalar_one() == 1
+            assert connection.execute(text("PRAGMA writable_schema")).scalar_one() == 0
+            assert connection.execute(text("PRAGMA locking_mode")).scalar_one() == "normal"
         assert SessionRepository(database).ids().tolist() == lims.visible_session_ids
