@@ -35,6 +35,7 @@ _TABLES = {
     *LIMS_TABLES,
     *("alembic_version", "ecephys_dal_snapshot", "ecephys_dal_absent", "ecephys_dal_left"),
 }
+_MOST_NOTES = 100
 # What is noted has this shape; a name that is `str` stands for any.
 _NOTED: dict[Any, Any] = {
     **dict.fromkeys(("schema_revision", "source", "created_at", "library_version"), str),
@@ -172,7 +173,9 @@ def noted_in(path: str | Path) -> dict[str, Any]:
     with closing(connected(path)) as connection:
         try:
             _check_tables(path, connection)
-            rows = connection.execute("SELECT name, value FROM ecephys_dal_snapshot").fetchall()
+            # Pages that lead to each other again and again are as many rows as one likes.
+            query = "SELECT name, value FROM ecephys_dal_snapshot LIMIT ?"
+            rows = connection.execute(query, (_MOST_NOTES,)).fetchall()
         except sqlite3.DatabaseError as error:
             raise ConfigurationError(
                 f"{path} is no snapshot ({error}); ecephys_dal.snapshot.create makes one"
