@@ -28,6 +28,7 @@ from ecephys_dal.database.server_settings import (
     startup_options,
 )
 from ecephys_dal.database.url import is_in_memory
+from ecephys_dal.display import without_passwords
 from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError, ReadOnlyError
 from ecephys_dal.safe_open import planted_journal
 from ecephys_dal.version import __version__
@@ -462,7 +463,8 @@ def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
     def refuse_to_create(*_: object) -> None:
         # SQLite makes an empty file of a misspelt name. A URI says itself what it may.
         if not (owned or path == ":memory:" or path.startswith("file:") or Path(path).exists()):
-            raise DatabaseUnavailableError(f"there is no SQLite database {path}")
+            named = without_passwords(path)
+            raise DatabaseUnavailableError(f"there is no SQLite database {named}")
 
     event.listen(engine, "checkout", partial(_refuse_planted, path))
     event.listen(engine, "connect", _note_pragmas)

@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ecephys_dal.display import html_table, printable
+from ecephys_dal.display import html_table, printable, without_passwords
 from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError
 from ecephys_dal.models import LIMS_TABLES
 from ecephys_dal.paths import absolute_path
@@ -164,7 +164,8 @@ def uri_of(path: str | Path) -> str:
 def connected(path: str | Path) -> sqlite3.Connection:
     """Open a file for reading, past all that is known of snapshots."""
     if not absolute_path(path).is_file():
-        raise DatabaseUnavailableError(f"there is no snapshot {path}")
+        # It may be a URL, which names none.
+        raise DatabaseUnavailableError(f"there is no snapshot {without_passwords(str(path))}")
     return sqlite3.connect(uri_of(path), uri=True)
 
 

@@ -28,8 +28,10 @@ from ecephys_dal import (
     UnitMetricFilter,
     UnitMetricRepository,
     UnitRepository,
+    snapshot,
 )
 from ecephys_dal.models import EcephysUnit, Gender
+from ecephys_dal.snapshot import SnapshotDatabase
 from tests.conftest import opened
 
 # --- No part of a password ---------------------------------------------------------------------
@@ -98,6 +100,21 @@ def test_an_unescaped_password_is_refused_or_is_the_password_as_a_whole(form: st
         except ConfigurationError as error:
             told = everything(error)
         assert not [part for part in PARTS if part in told], url
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_url_in_the_place_of_a_path_is_not_repeated(form: str, tmp_path: Path) -> None:
+    for ask in (snapshot.info, snapshot.verify, SnapshotDatabase, from_what_is_no_url(tmp_path)):
+        with pytest.raises(EcephysDalError) as caught:
+            ask(form.format("s3cretB4dpart"))
+        assert not [part for part in PARTS if part in everything(caught.value)]
+
+
+def from_what_is_no_url(folder: Path) -> Callable[[str], Any]:
+    def create(url: str) -> None:
+        snapshot.create(url.replace("://", "//"), folder / "made.db", progress=False)
+
+    return create
 
 
 def test_what_is_refused_is_said_how_to_write() -> None:
@@ -192,6 +209,9 @@ def test_a_password_within_another_option_is_refused(options: str) -> None:
         "postgresql:u:s3cret{}B4dpart@lims.invalid/db",
         "postgresql://lims.invalid/db?password=s3cret{}B4dpart",
         "host=lims.invalid password=s3cret{}B4dpart user=u",
+        "host=lims.invalid password = s3cret{}B4dpart user=u",
+        "postgresql+psycopg2//u:s3cret{}B4dpart@lims.invalid/db",
+        "u:s3cret{}B4dpart@lims.invalid/db",
     ],
 )
 def test_the_command_line_repeats_no_password(arguments: list[str], url: str, asked: Any) -> None:
