@@ -55,7 +55,7 @@ __all__ = [
 _QUERY = re.compile(r"\A(EXPLAIN (?:\([^)]*\) )?)?((?:SELECT|WITH|\().*)\Z", re.DOTALL)
 _ASKS = {"ecephys_dal_asks": True}
 _OWNED = {"ecephys_dal_owned": True}
-_IS_SET = "ecephys_dal_is_set"
+_IS_SET, _AS_MADE = "ecephys_dal_is_set", "ecephys_dal_as_made"
 # PostgreSQL's option must be known to the engine; other databases ignore it.
 _READ_ONLY = {"postgresql_readonly": True}
 # Whether a table of PostgreSQL's pg_class is one that a name without a schema leads to.
@@ -233,11 +233,18 @@ def _prepare_postgresql(engine: Engine, *, owned: bool) -> None:
         def read_only(connection: DBAPIConnection, *_: object) -> None:
             dialect.set_readonly(connection, True)
 
+    @event.listens_for(engine, "connect")
+    def remember(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        record.info[_AS_MADE] = _known_by_the_driver(connection)
+
     @event.listens_for(engine, "reset")
     def forget(
         connection: DBAPIConnection, record: ConnectionPoolEntry, state: PoolResetState
     ) -> None:
         if state.terminate_only:
+            return
+        if _known_by_the_driver(connection) != record.info.get(_AS_MADE):
+            record.invalidate()
             return
         try:
             connection.rollback()
@@ -250,6 +257,14 @@ def _prepare_postgresql(engine: Engine, *, owned: bool) -> None:
             connection.autocommit = False
         except dialect.loaded_dbapi.Error:  # the server has gone, and with it all that was set
             record.invalidate()
+
+
+def _known_by_the_driver(connection: Any) -> tuple[object, ...]:
+    """Return what a driver keeps of a connection that the server can't forget for it."""
+    for told in ("notices", "notifies"):
+        if getattr(connection, told, None):
+            del getattr(connection, told)[:]
+    return tuple(getattr(connection, name, None) for name in ("cursor_factory", "encoding"))
 
 
 def _connect_in_utc(connection: DBAPIConnection, *_: object) -> None:

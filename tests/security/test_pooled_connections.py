@@ -159,6 +159,30 @@ def test_the_drivers_own_connection_is_read_only_each_time(
             raw.close()
 
 
+@pytest.mark.parametrize("way", OURS)
+@pytest.mark.parametrize("what", ["encoding", "cursors", "notices"])
+def test_what_the_driver_keeps_is_forgotten(
+    filled: Any, way: Callable[[str], Database], what: str
+) -> None:
+    url, _ = filled("postgresql")
+    with way(url) as database:
+        before = SessionRepository(database).frame()
+        raw = database.engine.raw_connection()
+        driver: Any = raw.dbapi_connection
+        if what == "encoding":
+            driver.set_client_encoding("LATIN1")
+        elif what == "cursors":
+            driver.cursor_factory = type("Theirs", (driver.cursor().__class__,), {})
+        else:
+            raw.cursor().execute("DO $$ BEGIN RAISE NOTICE 'theirs'; END $$")
+        raw.close()
+        raw = database.engine.raw_connection()
+        driver = raw.dbapi_connection
+        assert (driver.encoding, driver.cursor_factory, driver.notices) == ("UTF8", None, [])
+        raw.close()
+        assert SessionRepository(database).frame().equals(before)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_engine_of_the_callers_is_as_it_was(filled: Any, backend: str) -> None:
     url, _ = filled(backend)
