@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["as_json", "html_table", "printable", "shown", "without_passwords"]
+__all__ = ["as_json", "html_table", "on_one_line", "printable", "shown", "without_passwords"]
 
 # Control characters (C0, DEL, C1, all but tab and line feed), halves of surrogate pairs, and what
 # nobody sees: marks of direction, joiners, separators, tags. Each steers a terminal, or can't be
@@ -32,6 +32,11 @@ _PASSWORD = re.compile(
 def printable(text: str) -> str:
     """Return a text with a ``?`` for each character that could steer a terminal, or hide there."""
     return _UNPRINTABLE.sub("?", text)
+
+
+def on_one_line(text: str) -> str:
+    """Return what `printable` does, which can't pass for several lines, as of a log."""
+    return re.sub(r"[\t\n]", "?", printable(text))
 
 
 def without_passwords(text: str) -> str:
