@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from contextlib import contextmanager
 from datetime import timezone
 from functools import partial
@@ -18,6 +17,12 @@ from sqlalchemy.exc import InvalidRequestError, NoSuchModuleError
 
 from ecephys_dal.config import asked_password
 from ecephys_dal.database.forks import parted_by_a_fork
+from ecephys_dal.database.left_behind import (
+    IS_SET,
+    known_by_the_driver,
+    note_pragmas,
+    refuse_planted,
+)
 from ecephys_dal.database.meanings import ONE_STATEMENT
 from ecephys_dal.database.numbers import loads
 from ecephys_dal.database.server_settings import (
@@ -30,7 +35,6 @@ from ecephys_dal.database.server_settings import (
 from ecephys_dal.database.url import is_in_memory
 from ecephys_dal.display import without_passwords
 from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError, ReadOnlyError
-from ecephys_dal.safe_open import planted_journal
 from ecephys_dal.version import __version__
 
 if TYPE_CHECKING:
@@ -55,7 +59,7 @@ __all__ = [
 _QUERY = re.compile(r"\A(EXPLAIN (?:\([^)]*\) )?)?((?:SELECT|WITH|\().*)\Z", re.DOTALL)
 _ASKS = {"ecephys_dal_asks": True}
 _OWNED = {"ecephys_dal_owned": True}
-_IS_SET, _AS_MADE = "ecephys_dal_is_set", "ecephys_dal_as_made"
+_AS_MADE = "ecephys_dal_as_made"
 # PostgreSQL's option must be known to the engine; other databases ignore it.
 _READ_ONLY = {"postgresql_readonly": True}
 # Whether a table of PostgreSQL's pg_class is one that a name without a schema leads to.
@@ -235,7 +239,7 @@ def _prepare_postgresql(engine: Engine, *, owned: bool) -> None:
 
     @event.listens_for(engine, "connect")
     def remember(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-        record.info[_AS_MADE] = _known_by_the_driver(connection)
+        record.info[_AS_MADE] = known_by_the_driver(connection)
 
     @event.listens_for(engine, "reset")
     def forget(
@@ -243,7 +247,7 @@ def _prepare_postgresql(engine: Engine, *, owned: bool) -> None:
     ) -> None:
         if state.terminate_only:
             return
-        if _known_by_the_driver(connection) != record.info.get(_AS_MADE):
+        if known_by_the_driver(connection) != record.info.get(_AS_MADE):
             record.invalidate()
             return
         try:
@@ -257,14 +261,6 @@ def _prepare_postgresql(engine: Engine, *, owned: bool) -> None:
             connection.autocommit = False
         except dialect.loaded_dbapi.Error:  # the server has gone, and with it all that was set
             record.invalidate()
-
-
-def _known_by_the_driver(connection: Any) -> tuple[object, ...]:
-    """Return what a driver keeps of a connection that the server can't forget for it."""
-    for told in ("notices", "notifies"):
-        if getattr(connection, told, None):
-            del getattr(connection, told)[:]
-    return tuple(getattr(connection, name, None) for name in ("cursor_factory", "encoding"))
 
 
 def _connect_in_utc(connection: DBAPIConnection, *_: object) -> None:
@@ -448,26 +444,6 @@ def _bound_in_utc(kind: type[Any]) -> type[Any]:
     return Moment
 
 
-def _refuse_planted(path: str, *_: object) -> None:
-    """Raise if SQLite would write into a database of ours what somebody else says."""
-    if (found := planted_journal(path)) is not None:
-        raise DatabaseUnavailableError(
-            f"{found} is another user's, and SQLite would write what it says into {path};"
-            " remove it, unless that user may write to the database"
-        )
-
-
-def _note_pragmas(connection: Any, record: ConnectionPoolEntry) -> None:
-    """Note when a PRAGMA is given a value, by whatever route."""
-
-    def note(action: int, _: str | None, value: str | None, *__: object) -> int:
-        if action == sqlite3.SQLITE_PRAGMA and value is not None:
-            record.info[_IS_SET] = True
-        return sqlite3.SQLITE_OK
-
-    connection.set_authorizer(note)
-
-
 def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
     """Make transactions real (pysqlite would begin them late or never), and reading harmless."""
     path = engine.url.database or ":memory:"
@@ -481,8 +457,8 @@ def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
             named = without_passwords(path)
             raise DatabaseUnavailableError(f"there is no SQLite database {named}")
 
-    event.listen(engine, "checkout", partial(_refuse_planted, path))
-    event.listen(engine, "connect", _note_pragmas)
+    event.listen(engine, "checkout", partial(refuse_planted, path))
+    event.listen(engine, "connect", note_pragmas)
 
     @event.listens_for(engine, "connect")
     def configure(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
@@ -490,7 +466,7 @@ def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys = ON" if owned else "PRAGMA query_only = ON")
         cursor.close()
-        record.info.pop(_IS_SET, None)
+        record.info.pop(IS_SET, None)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -499,7 +475,7 @@ def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
     @event.listens_for(engine, "reset")
     def forget(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
         connection.rollback()
-        is_set = _IS_SET in record.info  # by a PRAGMA, of which none says how it was before
+        is_set = IS_SET in record.info  # by a PRAGMA, of which none says how it was before
         configure(connection, record)
         attached = connection.execute("PRAGMA database_list").fetchall()
         # One of temporary tables, too.
