@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["as_json", "html_table", "printable", "shown"]
+__all__ = ["as_json", "html_table", "on_one_line", "printable", "shown", "without_passwords"]
 
 # Control characters (C0, DEL, C1, all but tab and line feed), halves of surrogate pairs, and what
 # nobody sees: marks of direction, joiners, separators, tags. Each steers a terminal, or can't be
@@ -20,11 +20,31 @@ _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
+# In a URL, behind the user up to the last @ of a line, or to the end of a word that was cut there
+# (a port is none); and the value of an option.
+_PASSWORD = re.compile(
+    r"""(:/{1,2}[^\s:/@\[]*:)(?:[^\n]*(?=@)|(?![0-9]{1,5}(?:[^0-9\w]|$))[^\s'"]+)"""
+    r"""|((?:\b|/)[^\s:/@%'"=?&]*(?::(?!/)|%3A))\S*(?=@|%40)"""  # without slashes, or quoted
+    r"""|((?i:password)\s*(?:=|%3D)\s*)(?:'[^']*'|[^&\s]+)"""
+)
 
 
 def printable(text: str) -> str:
     """Return a text with a ``?`` for each character that could steer a terminal, or hide there."""
     return _UNPRINTABLE.sub("?", text)
+
+
+def on_one_line(text: str) -> str:
+    """Return what `printable` does, which can't pass for several lines, as of a log."""
+    return re.sub(r"[\t\n]", "?", printable(text))
+
+
+def without_passwords(text: str) -> str:
+    """Return a text without what stands where a password can stand, whoever repeats it.
+
+    Nothing is hidden elsewhere: to hide a word that happens to be the password would tell it.
+    """
+    return _PASSWORD.sub(lambda found: f"{next(filter(None, found.groups()))}***", text)
 
 
 def shown(value: Any) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 __all__ = [
+    "JOURNALS",
     "NotOursError",
     "check_own",
     "create_own",
@@ -23,6 +24,7 @@ __all__ = [
     "open_below",
     "open_own",
     "open_regular",
+    "planted_journal",
     "set_final_mode",
 ]
 
@@ -34,6 +36,7 @@ _CAREFULLY = sum(
 _FOLDER = sum(getattr(os, name, 0) for name in ("O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC"))
 _FOLDER |= getattr(os, "O_PATH", os.O_RDONLY)  # to enter it, which not only its readers may
 _PRIVATE, _BY_OTHERS = 0o600, 0o022
+JOURNALS = ("-journal", "-wal", "-shm")  # that SQLite would go on with
 _NO_FILES = ("/proc", "/sys", "/dev")
 # What the kernel itself answers, wherever it is mounted.
 _OF_THE_KERNEL = frozenset(
@@ -133,6 +136,22 @@ def is_link_of_another(path: str | os.PathLike[str]) -> bool:
         return False
     theirs = os.name == "posix" and found.st_uid != os.geteuid()
     return stat.S_ISLNK(found.st_mode) and theirs
+
+
+def planted_journal(path: str | os.PathLike[str]) -> str | None:
+    """Return what SQLite would write into a database of ours that is another user's, if anything.
+
+    Where others may write to the database itself, theirs may be a journal of it too.
+    """
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    if found.st_mode & _BY_OTHERS or os.name != "posix" or found.st_uid != os.geteuid():
+        return None
+    real = os.path.realpath(path)  # beside which SQLite looks for them
+    journals = [f"{real}{suffix}" for suffix in JOURNALS]
+    return next((one for one in journals if os.path.lexists(one) and not is_own(one)), None)
 
 
 def _oddity(

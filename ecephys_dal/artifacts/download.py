@@ -19,7 +19,7 @@ from ecephys_dal.artifacts.progress import bar_of
 from ecephys_dal.artifacts.refusals import corrupt
 from ecephys_dal.artifacts.report import DownloadReport
 from ecephys_dal.artifacts.version import UNKNOWN
-from ecephys_dal.display import printable
+from ecephys_dal.display import on_one_line
 from ecephys_dal.errors import (
     ArtifactCorruptError,
     ArtifactError,
@@ -107,7 +107,10 @@ class Download:
             report = self._run(refresh)
         except ArtifactError as error:
             _LOG.warning(
-                "%s was not downloaded to %s: %s", self._url, printable(str(self._target)), error
+                "%s was not downloaded to %s: %s",
+                self._url,
+                on_one_line(str(self._target)),
+                on_one_line(str(error)),
             )
             raise
         report = replace(report, seconds=time.monotonic() - started)

@@ -126,9 +126,9 @@ def _parsed(line: str) -> Record | None:
         columns = json.loads(line)
         known = {field.name: columns[field.name] for field in fields(Record)}
         known["verified_by"] = tuple(known["verified_by"])
-        return Record(**known)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
+    return Record(**known) if isinstance(known["name"], str) else None
 
 
 def sha256_of(file: Path | BinaryIO) -> str:

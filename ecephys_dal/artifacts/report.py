@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ecephys_dal.display import printable
+from ecephys_dal.display import on_one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +87,7 @@ class DownloadReport:
 
     def __str__(self) -> str:
         if self.error is not None:
-            return printable(f"{self.path}: failed: {self.error}")
+            return on_one_line(f"{self.path}: failed: {self.error}")
         parts = [f"{self.path}: {self.size} bytes", _SOURCES[self.source]]
         if self.attempts:
             parts.append(f"{self.attempts} request{'s' if self.attempts > 1 else ''}")
@@ -98,4 +98,4 @@ class DownloadReport:
         parts.append(
             f"verified by {', '.join(self.verified_by)}" if self.verified_by else "not verified"
         )
-        return printable(", ".join(part for part in parts if part))
+        return on_one_line(", ".join(part for part in parts if part))

@@ -27,16 +27,9 @@ if TYPE_CHECKING:
 
     from ecephys_dal.database import Database
 
-__all__ = ["FilePath", "Invocation", "common_options", "without_passwords"]
+__all__ = ["FilePath", "Invocation", "common_options"]
 
 VARIABLE = "ECEPHYS_DAL_DATABASE"
-# In a URL, behind the user up to the last @ of a line, or to the end of a word that was cut there
-# (a port is none); and the value of an option.
-_PASSWORD = re.compile(
-    r"""(:/{1,2}[^\s:/@\[]*:)(?:[^\n]*(?=@)|(?![0-9]{1,5}(?:[^0-9\w]|$))[^\s'"]+)"""
-    r"""|(\b[a-z]\w*:[^\s:/@]+:)\S*(?=@)"""  # without slashes
-    r"""|((?i:password)=)(?:'[^']*'|[^&\s]+)"""
-)
 _MISSPELT = re.compile(r"[a-z]\w*(\+\w+)?:/?/?[^/].*@")  # a URL that no driver knows
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -113,14 +106,6 @@ class Invocation:
         except EOFError:
             raise click.UsageError("--ask-password was given no password") from None
         return lambda: password
-
-
-def without_passwords(text: str) -> str:
-    """Return a text without what stands where a password can stand, whoever repeats it.
-
-    Nothing is hidden elsewhere: to hide a word that happens to be the password would tell it.
-    """
-    return _PASSWORD.sub(lambda found: f"{found[1] or found[2] or found[3]}***", text)
 
 
 def _where(named: str) -> str | URL:

@@ -15,8 +15,9 @@ from ecephys_dal.bars import without_reading_bars
 from ecephys_dal.cli.answers import echo
 from ecephys_dal.cli.commands import Program
 from ecephys_dal.cli.exits import EXIT_CODES, NAME, Exit, exit_of, line_of
-from ecephys_dal.cli.invocation import Invocation, common_options, without_passwords
+from ecephys_dal.cli.invocation import Invocation, common_options
 from ecephys_dal.cli.streams import silence
+from ecephys_dal.display import without_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

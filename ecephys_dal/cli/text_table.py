@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from ecephys_dal.cli.formats import flat_value
-from ecephys_dal.display import printable
+from ecephys_dal.display import on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +31,7 @@ def cell_of(value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, pd.Timestamp):
         return str(value.date() if value == value.normalize() else value.floor("s"))
-    return re.sub(r"[\t\n]", "?", printable(str(value)))
+    return on_one_line(str(value))
 
 
 def table_lines(frames: Iterable[DataFrame], width: int | None) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from ecephys_dal.errors import ConfigurationError
 
-__all__ = ["Password", "asked_password", "function_of", "name_of"]
+__all__ = ["Password", "asked_password", "check_sendable", "function_of", "name_of"]
 
 Password: TypeAlias = Callable[[], str]
 
@@ -31,7 +31,20 @@ def asked_password(password: Password) -> str:
         raise ConfigurationError(
             f"the function that gives the password returned a {type(answer).__name__}, not a str"
         )
+    check_sendable(answer)
     return answer
+
+
+def check_sendable(*texts: str | None) -> None:
+    """Raise a `ConfigurationError` if no server can be sent one of these.
+
+    The errors of drivers would hold all that is sent, and so the password.
+    """
+    if any(text != text.encode(errors="replace").decode() for text in texts if text):
+        raise ConfigurationError(
+            "the password, or another part of the database URL, holds what is no character, such as"
+            " a byte of an environment variable that is not in UTF-8; write it in UTF-8"
+        )
 
 
 def name_of(password: Password) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from datetime import timezone
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from types import MappingProxyType
@@ -16,6 +17,12 @@ from sqlalchemy.exc import InvalidRequestError, NoSuchModuleError
 
 from ecephys_dal.config import asked_password
 from ecephys_dal.database.forks import parted_by_a_fork
+from ecephys_dal.database.left_behind import (
+    IS_SET,
+    known_by_the_driver,
+    note_pragmas,
+    refuse_planted,
+)
 from ecephys_dal.database.meanings import ONE_STATEMENT
 from ecephys_dal.database.numbers import loads
 from ecephys_dal.database.server_settings import (
@@ -26,6 +33,7 @@ from ecephys_dal.database.server_settings import (
     startup_options,
 )
 from ecephys_dal.database.url import is_in_memory
+from ecephys_dal.display import without_passwords
 from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError, ReadOnlyError
 from ecephys_dal.version import __version__
 
@@ -51,6 +59,7 @@ __all__ = [
 _QUERY = re.compile(r"\A(EXPLAIN (?:\([^)]*\) )?)?((?:SELECT|WITH|\().*)\Z", re.DOTALL)
 _ASKS = {"ecephys_dal_asks": True}
 _OWNED = {"ecephys_dal_owned": True}
+_AS_MADE = "ecephys_dal_as_made"
 # PostgreSQL's option must be known to the engine; other databases ignore it.
 _READ_ONLY = {"postgresql_readonly": True}
 # Whether a table of PostgreSQL's pg_class is one that a name without a schema leads to.
@@ -228,11 +237,18 @@ def _prepare_postgresql(engine: Engine, *, owned: bool) -> None:
         def read_only(connection: DBAPIConnection, *_: object) -> None:
             dialect.set_readonly(connection, True)
 
+    @event.listens_for(engine, "connect")
+    def remember(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        record.info[_AS_MADE] = known_by_the_driver(connection)
+
     @event.listens_for(engine, "reset")
     def forget(
         connection: DBAPIConnection, record: ConnectionPoolEntry, state: PoolResetState
     ) -> None:
         if state.terminate_only:
+            return
+        if known_by_the_driver(connection) != record.info.get(_AS_MADE):
+            record.invalidate()
             return
         try:
             connection.rollback()
@@ -438,14 +454,19 @@ def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
     def refuse_to_create(*_: object) -> None:
         # SQLite makes an empty file of a misspelt name. A URI says itself what it may.
         if not (owned or path == ":memory:" or path.startswith("file:") or Path(path).exists()):
-            raise DatabaseUnavailableError(f"there is no SQLite database {path}")
+            named = without_passwords(path)
+            raise DatabaseUnavailableError(f"there is no SQLite database {named}")
+
+    event.listen(engine, "checkout", partial(refuse_planted, path))
+    event.listen(engine, "connect", note_pragmas)
 
     @event.listens_for(engine, "connect")
-    def configure(connection: DBAPIConnection, _: object) -> None:
+    def configure(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys = ON" if owned else "PRAGMA query_only = ON")
         cursor.close()
+        record.info.pop(IS_SET, None)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -454,7 +475,9 @@ def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
     @event.listens_for(engine, "reset")
     def forget(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
         connection.rollback()
+        is_set = IS_SET in record.info  # by a PRAGMA, of which none says how it was before
         configure(connection, record)
         attached = connection.execute("PRAGMA database_list").fetchall()
-        if len(attached) > 1 and not is_in_memory(engine.url):  # one of temporary tables, too
+        # One of temporary tables, too.
+        if (is_set or len(attached) > 1) and not is_in_memory(engine.url):
             record.invalidate()

@@ -111,7 +111,8 @@ def _ours(error: Exception, database: object, began: float) -> EcephysDalError |
         )
     if isinstance(error, DBAPIError):
         return _of_driver(error, database, began) or refused(error, database)
-    if isinstance(error, _OF_SQLALCHEMY):
+    # Of what can't be sent, which holds all that should be.
+    if isinstance(error, (*_OF_SQLALCHEMY, UnicodeError)):
         return refused(error, database)
     if hasattr(error, "pgcode"):  # psycopg2's own, while SQLAlchemy prepares a connection
         otherwise = "" if type(error).__name__ == "ProgrammingError" else LOST  # of a value
@@ -124,6 +125,8 @@ def _ours(error: Exception, database: object, began: float) -> EcephysDalError |
 
 def reason_of(error: object) -> str:
     """Return what the server says, or else all that the driver does but the query."""
+    if isinstance(error, UnicodeError):  # whose text tells a character, and where it stood
+        return str(getattr(error, "reason", "a text has no such characters"))
     said = getattr(getattr(error, "diag", None), "message_primary", None)  # psycopg2
     for name, value in getattr(error, "details", None) or ():  # ADBC
         if name in ("PG_DIAG_MESSAGE_PRIMARY", b"PG_DIAG_MESSAGE_PRIMARY"):

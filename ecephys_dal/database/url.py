@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from ecephys_dal.config import check_sendable
 from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.paths import absolute_path
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["bound", "cleaned", "is_in_memory", "parsed", "shown", "url_of", "without_secrets"]
 
 _FILES = ("passfile", "sslcert", "sslcrl", "sslcrldir", "sslkey", "sslrootcert")
-_SECRET_OPTIONS = ("password", "sslpassword")
+_SECRET_OPTIONS = re.compile("pass(?!file)|secret|scram_", re.IGNORECASE)
+_SAYS_PASSWORD = re.compile(r"password\s*=", re.IGNORECASE)
 _AUTHORITY = re.compile("[^:/]*://([^/?#]*)(.*)", re.DOTALL)  # by RFC 3986, and what is behind it
 
 
@@ -107,8 +109,11 @@ def _is_path(value: object) -> TypeGuard[str]:
 
 def cleaned(url: URL) -> URL:
     """Return the URL with its password where a password belongs, or without an empty one."""
-    if "@" in (url.host or "") or "password=" in (url.database or ""):
+    options = [text for _, said in url.query.items() for text in _texts(said)]
+    if "@" in (url.host or "") or any(map(_SAYS_PASSWORD.search, [url.database or "", *options])):
         raise _unescaped()
+    if url.get_backend_name() == "postgresql":
+        check_sendable(url.username, url.password, url.host, url.database, *options)
     if url.get_backend_name() == "sqlite" and (url.host or url.username or url.password):
         raise ConfigurationError(
             "the URL of an SQLite database names a host or a user; write sqlite:////an/absolute/path"
@@ -130,7 +135,8 @@ def is_in_memory(url: URL) -> bool:
 
 def without_secrets(url: URL) -> URL:
     """Return the URL without what must not be shown or stored."""
-    return _without_password(url).difference_update_query(_SECRET_OPTIONS)
+    secret = list(filter(_SECRET_OPTIONS.search, url.query))
+    return _without_password(url).difference_update_query(secret)
 
 
 def shown(url: URL) -> str:
@@ -138,6 +144,10 @@ def shown(url: URL) -> str:
     if url.query.get("uri"):  # of SQLite, as snapshots are opened
         url = url.set(database=unquote((url.database or "").removeprefix("file:")))
     return without_secrets(url).difference_update_query(list(url.query)).render_as_string()
+
+
+def _texts(said: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (said,) if isinstance(said, str) else said
 
 
 def _without_password(url: URL) -> URL:

@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ecephys_dal.display import html_table, printable
+from ecephys_dal.display import html_table, printable, without_passwords
 from ecephys_dal.errors import ConfigurationError, DatabaseUnavailableError
 from ecephys_dal.models import LIMS_TABLES
 from ecephys_dal.paths import absolute_path
@@ -35,6 +35,7 @@ _TABLES = {
     *LIMS_TABLES,
     *("alembic_version", "ecephys_dal_snapshot", "ecephys_dal_absent", "ecephys_dal_left"),
 }
+_MOST_NOTES = 100
 # What is noted has this shape; a name that is `str` stands for any.
 _NOTED: dict[Any, Any] = {
     **dict.fromkeys(("schema_revision", "source", "created_at", "library_version"), str),
@@ -163,7 +164,8 @@ def uri_of(path: str | Path) -> str:
 def connected(path: str | Path) -> sqlite3.Connection:
     """Open a file for reading, past all that is known of snapshots."""
     if not absolute_path(path).is_file():
-        raise DatabaseUnavailableError(f"there is no snapshot {path}")
+        # It may be a URL, which names none.
+        raise DatabaseUnavailableError(f"there is no snapshot {without_passwords(str(path))}")
     return sqlite3.connect(uri_of(path), uri=True)
 
 
@@ -172,7 +174,9 @@ def noted_in(path: str | Path) -> dict[str, Any]:
     with closing(connected(path)) as connection:
         try:
             _check_tables(path, connection)
-            rows = connection.execute("SELECT name, value FROM ecephys_dal_snapshot").fetchall()
+            # Pages that lead to each other again and again are as many rows as one likes.
+            query = "SELECT name, value FROM ecephys_dal_snapshot LIMIT ?"
+            rows = connection.execute(query, (_MOST_NOTES,)).fetchall()
         except sqlite3.DatabaseError as error:
             raise ConfigurationError(
                 f"{path} is no snapshot ({error}); ecephys_dal.snapshot.create makes one"

@@ -19,7 +19,7 @@ from ecephys_dal.errors import ConfigurationError
 from ecephys_dal.migrations import upgrade
 from ecephys_dal.models import LIMS_TABLES
 from ecephys_dal.repositories.clauses import among
-from ecephys_dal.safe_open import NotOursError, check_own, open_own
+from ecephys_dal.safe_open import JOURNALS, NotOursError, check_own, open_own
 from ecephys_dal.snapshot.closure import key_of, pieces_of
 from ecephys_dal.snapshot.lacking import drop_lacking
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Part"]
 
-_JOURNALS = ("-journal", "-wal", "-shm")  # that SQLite would go on with
 _ROWS = 5_000  # of one transaction
 _TAKEN = {int, float, str, bool, type(None)}  # by the driver, as they are
 _MARK = 0x45445053  # a number in the header of a file, by which its kind is known
@@ -70,7 +69,7 @@ class Part:
             If it, or what SQLite would take for its journal, may have been put there by somebody.
         """
         # By its name: to close a descriptor of it would end the locks that SQLite has on it.
-        for suffix in ("", *_JOURNALS):
+        for suffix in ("", *JOURNALS):
             check_own(f"{path}{suffix}")
         if not path.exists():
             # For us alone until it is published; SQLite gives its journal the same mode.

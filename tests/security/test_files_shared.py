@@ -24,6 +24,7 @@ from ecephys_dal import (
     AsyncArtifactClient,
     ConfigurationError,
     Database,
+    DatabaseUnavailableError,
     DownloadReport,
     SessionFilter,
     snapshot,
@@ -433,3 +434,55 @@ def test_who_fails_to_fetch_leaves_no_open_part(server: ScriptedServer, target: 
     with umask(0), pytest.raises(ArtifactError):
         fetched(server, target)
     assert {one for name, one in modes(target.parent).items() if name != ".jsonl"} == {0o600}
+
+
+@pytest.mark.parametrize("suffix", ["-journal", "-wal", "-shm"])
+@pytest.mark.parametrize("plant", [a_link, a_file_of_theirs, a_pipe], ids=lambda one: one.__name__)
+def test_a_planted_journal_is_not_written_into_a_database_of_ours(
+    plant: Plant, suffix: str, victim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lims.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE projects (id INTEGER PRIMARY KEY, name TEXT)")
+        connection.execute("INSERT INTO projects VALUES (1, 'ours')")
+        connection.commit()
+        journal = journal_of(connection, path)
+    before = path.read_bytes()
+    with Database(f"sqlite:///{path}") as database:
+        for _ in range(2):  # the second time on a connection that is open already
+            with database.connection() as connected:
+                assert connected.exec_driver_sql("SELECT name FROM projects").scalar() == "ours"
+        plant(Path(f"{path}{suffix}"), journal, victim, monkeypatch)
+        for again in (database, Database(f"sqlite:///{path}", owned=True)):
+            with pytest.raises(DatabaseUnavailableError, match=f"{suffix} is another user's"):
+                again.ping()
+            again.close()
+    assert path.read_bytes() == before
+    assert untouched(victim)
+
+
+def test_the_journal_of_who_may_write_to_a_database_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lims.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE projects (id INTEGER PRIMARY KEY)")
+        path.chmod(0o666)
+        for suffix in ("-wal", "-shm"):
+            give_away(Path(f"{path}{suffix}"), monkeypatch)
+        with Database(f"sqlite:///{path}") as database:
+            database.ping()
+
+
+def journal_of(connection: sqlite3.Connection, path: Path) -> bytes:
+    """Return what SQLite would write back into the database: a page that says otherwise."""
+    connection.execute("PRAGMA journal_mode = PERSIST")
+    connection.execute("UPDATE projects SET name = 'evil'")
+    connection.commit()
+    connection.execute("UPDATE projects SET name = 'ours'")
+    connection.commit()
+    journal = bytearray(Path(f"{path}-journal").read_bytes())
+    connection.execute("PRAGMA journal_mode = DELETE")
+    journal[:12] = bytes.fromhex("d9d505f920a163d7ffffffff")  # a magic number, and all records
+    return bytes(journal)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import struct
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 from sqlalchemy import text
 
 from ecephys_dal import Database, EcephysDalError, UnitMetricRepository, snapshot
+from ecephys_dal.artifacts.manifest import MANIFEST
 from ecephys_dal.errors import ConfigurationError, SchemaMismatchError
 from ecephys_dal.snapshot import SnapshotDatabase
 from ecephys_dal.snapshot.opening import database_of
@@ -153,3 +155,63 @@ def test_what_is_no_snapshot_at_all_is_refused(tmp_path: Path) -> None:
         (tmp_path / "s.db").write_bytes(content)
         with pytest.raises(EcephysDalError):
             SnapshotDatabase(tmp_path / "s.db")
+
+
+@pytest.mark.parametrize("table", ["ecephys_dal_snapshot", "genders"])
+@pytest.mark.parametrize("noted", [None, 10**15])
+def test_rows_without_an_end_are_soon_enough(
+    whole: Path, tmp_path: Path, table: str, noted: int | None
+) -> None:
+    path = tmp_path / "snapshot.db"
+    shutil.copy(whole, path)
+    if noted is not None:
+        with closing(sqlite3.connect(path)) as connection:
+            rows = {"genders": noted}
+            change = "UPDATE ecephys_dal_snapshot SET value = json_patch(value, ?)"
+            connection.execute(f"{change} WHERE name = 'rows'", (json.dumps(rows),))
+            connection.commit()
+    make_endless(path, table)
+    began = time.monotonic()
+    problems = snapshot.verify(path, progress=False).problems
+    if table == "genders":
+        assert any("genders has more than" in one for one in problems)
+    else:
+        with suppress(ConfigurationError):  # the first rows come again and again
+            snapshot.info(path)
+    assert time.monotonic() - began < 5
+
+
+def make_endless(path: Path, table: str) -> None:
+    """Let the pages of a table lead to each other, each some hundred times to the next one."""
+    with closing(sqlite3.connect(path)) as connection:
+        query = "SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_master"
+        root, size = connection.execute(f"{query} WHERE name = ?", (table,)).fetchone()
+    content = bytearray(path.read_bytes())
+
+    def leading_to(page: int) -> bytes:
+        n = (size - 12) // 7 - 1
+        begins = size - 5 * n
+        cells = b"".join(struct.pack(">IB", page, min(i, 127)) for i in range(n, 0, -1))
+        places = b"".join(struct.pack(">H", size - 5 * (i + 1)) for i in range(n))
+        head = struct.pack(">BHHHBI", 5, 0, n, begins, 0, page)
+        return (head + places).ljust(begins, b"\0") + cells
+
+    at = slice((root - 1) * size, root * size)
+    content += content[at]
+    for _ in range(5):
+        content += leading_to(len(content) // size)
+    content[at] = leading_to(len(content) // size)
+    content[28:32] = struct.pack(">I", len(content) // size)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", [5, None, ["a"], {}, "..", "a\0b", "\ud800", "x/../../y"])
+def test_a_manifest_of_odd_names_is_verified(whole: Path, tmp_path: Path, name: Any) -> None:
+    path, folder = tmp_path / "snapshot.db", tmp_path / "snapshot.db.artifacts"
+    shutil.copy(whole, path)
+    folder.mkdir()
+    line = {"url": "", "size": 1, "mtime_ns": 1, "sha256": None, "etag": None, "at": ""}
+    lines = [json.dumps({**line, "name": one, "verified_by": []}) for one in (name, "there")]
+    (folder / MANIFEST).write_text("\n".join([*lines, "[" * 100_000]))
+    problems = snapshot.verify(path, progress=False).problems
+    assert any(str(folder / "there") in one for one in problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 import traceback
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from ecephys_dal import (
     ConfigurationError,
     Database,
+    DbCredentials,
     EcephysDalError,
     InvalidFilterError,
     SessionRepository,
@@ -26,8 +28,10 @@ from ecephys_dal import (
     UnitMetricFilter,
     UnitMetricRepository,
     UnitRepository,
+    snapshot,
 )
 from ecephys_dal.models import EcephysUnit, Gender
+from ecephys_dal.snapshot import SnapshotDatabase
 from tests.conftest import opened
 
 # --- No part of a password ---------------------------------------------------------------------
@@ -98,6 +102,21 @@ def test_an_unescaped_password_is_refused_or_is_the_password_as_a_whole(form: st
         assert not [part for part in PARTS if part in told], url
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_url_in_the_place_of_a_path_is_not_repeated(form: str, tmp_path: Path) -> None:
+    for ask in (snapshot.info, snapshot.verify, SnapshotDatabase, from_what_is_no_url(tmp_path)):
+        with pytest.raises(EcephysDalError) as caught:
+            ask(form.format("s3cretB4dpart"))
+        assert not [part for part in PARTS if part in everything(caught.value)]
+
+
+def from_what_is_no_url(folder: Path) -> Callable[[str], Any]:
+    def create(url: str) -> None:
+        snapshot.create(url.replace("://", "//"), folder / "made.db", progress=False)
+
+    return create
+
+
 def test_what_is_refused_is_said_how_to_write() -> None:
     for between in ("@", "/", ":", "?", "#", "/@"):
         with pytest.raises(ConfigurationError, match="%40.*URL.create"):
@@ -115,6 +134,59 @@ def test_a_url_object_or_an_engine_whose_host_is_a_part_of_a_password_is_refused
 def test_an_escaped_password_is_the_password() -> None:
     with Database("postgresql://u:p%40ss%2F%3A%3F%23@host/db") as database:
         assert (database.url.password, database.url.host) == ("p@ss/:?#", "host")
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u@127.0.0.1:1/db", "postgresql://u:p@127.0.0.1:1/{}"]
+)
+def test_a_password_that_can_not_be_sent_is_in_no_error(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = b"s3cret\xe9B4dpart".decode("utf-8", "surrogateescape")  # as of a variable
+    monkeypatch.setenv("LIMS_PASSWORD", password)
+    text = DbCredentials(dbname="db", user="u", host="127.0.0.1", port=1, password=password)
+    function = DbCredentials(dbname="db", user="u", host="127.0.0.1", port=1, password=password_now)
+    for credentials in (text, function):
+        with pytest.raises(ConfigurationError, match="UTF-8") as caught:
+            Database.from_credentials(credentials).ping()
+        assert not [part for part in (*PARTS, "udce9") if part in everything(caught.value)]
+    with pytest.raises(ConfigurationError, match="UTF-8"):
+        Database(f"{url}\udce9").ping()
+
+
+def password_now() -> str:
+    return os.environ["LIMS_PASSWORD"]
+
+
+def test_what_else_can_not_be_sent_brings_no_password_along(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PGOPTIONS", "-c search_path=\udce9")
+    for bulk in (True, False):
+        database = Database("postgresql://u:s3cret@127.0.0.1:1/db", bulk=bulk)
+        for ask in (database.ping, UnitRepository(database).frame):
+            with pytest.raises(EcephysDalError) as caught:
+                ask()
+            assert "s3cret" not in everything(caught.value)
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key", "PASSWORD"],
+)
+def test_no_secret_option_is_pickled(option: str) -> None:
+    with Database(f"postgresql://u@h/db?{option}=s3cret&passfile=/x") as database:
+        pickled = pickle.dumps(database)
+    assert b"s3cret" not in pickled
+    assert b"passfile" in pickled
+
+
+@pytest.mark.parametrize("options", ["dsn=password%3Ds3cret", "dbname=x%20password%20%3D%20s3cret"])
+def test_a_password_within_another_option_is_refused(options: str) -> None:
+    for url in (f"postgresql://u@h/?{options}", f"postgresql:///{options.partition('=')[2]}"):
+        with pytest.raises(ConfigurationError) as caught:
+            Database(url)
+        assert "s3cret" not in everything(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +209,9 @@ def test_an_escaped_password_is_the_password() -> None:
         "postgresql:u:s3cret{}B4dpart@lims.invalid/db",
         "postgresql://lims.invalid/db?password=s3cret{}B4dpart",
         "host=lims.invalid password=s3cret{}B4dpart user=u",
+        "host=lims.invalid password = s3cret{}B4dpart user=u",
+        "postgresql+psycopg2//u:s3cret{}B4dpart@lims.invalid/db",
+        "u:s3cret{}B4dpart@lims.invalid/db",
     ],
 )
 def test_the_command_line_repeats_no_password(arguments: list[str], url: str, asked: Any) -> None:

@@ -160,6 +160,30 @@ def test_the_drivers_own_connection_is_read_only_each_time(
             raw.close()
 
 
+@pytest.mark.parametrize("way", OURS)
+@pytest.mark.parametrize("what", ["encoding", "cursors", "notices"])
+def test_what_the_driver_keeps_is_forgotten(
+    filled: Any, way: Callable[[str], Database], what: str
+) -> None:
+    url, _ = filled("postgresql")
+    with way(url) as database:
+        before = SessionRepository(database).frame()
+        raw = database.engine.raw_connection()
+        driver: Any = raw.dbapi_connection
+        if what == "encoding":
+            driver.set_client_encoding("LATIN1")
+        elif what == "cursors":
+            driver.cursor_factory = type("Theirs", (driver.cursor().__class__,), {})
+        else:
+            raw.cursor().execute("DO $$ BEGIN RAISE NOTICE 'theirs'; END $$")
+        raw.close()
+        raw = database.engine.raw_connection()
+        driver = raw.dbapi_connection
+        assert (driver.encoding, driver.cursor_factory, driver.notices) == ("UTF8", None, [])
+        raw.close()
+        assert SessionRepository(database).frame().equals(before)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_engine_of_the_callers_is_as_it_was(filled: Any, backend: str) -> None:
     url, _ = filled(backend)
@@ -189,6 +213,9 @@ def test_an_engine_of_the_callers_is_as_it_was(filled: Any, backend: str) -> Non
         "ATTACH ':memory:' AS other",
         "CREATE TEMPORARY TABLE ecephys_sessions (id int)",
         "CREATE TEMPORARY VIEW ecephys_sessions AS SELECT 1 AS id",
+        "PRAGMA case_sensitive_like = ON",
+        "PRAGMA writable_schema = ON",
+        "PRAGMA locking_mode = EXCLUSIVE",
     ],
 )
 @pytest.mark.parametrize("by", ["connection", "driver"])
@@ -208,4 +235,7 @@ def test_a_connection_to_sqlite_forgets_too(filled: Any, by: str, statement: str
         with database.connection() as connection:
             assert connection.execute(text("PRAGMA query_only")).scalar_one() == 1
             assert len(connection.execute(text("PRAGMA database_list")).all()) == 1
+            assert connection.execute(text("SELECT 'a' LIKE 'A'")).scalar_one() == 1
+            assert connection.execute(text("PRAGMA writable_schema")).scalar_one() == 0
+            assert connection.execute(text("PRAGMA locking_mode")).scalar_one() == "normal"
         assert SessionRepository(database).ids().tolist() == lims.visible_session_ids

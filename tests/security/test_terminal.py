@@ -226,3 +226,18 @@ def test_the_name_of_a_download_steers_no_terminal(monkeypatch: pytest.MonkeyPat
         bar.update(5)
     assert "brain" in stream.getvalue()
     assert steers(stream.getvalue(), allowed="\n\r") == []
+
+
+def test_the_name_of_a_file_adds_no_line_to_a_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    hostile = Artifact("r", id=1, filename="a\nINFO all is well\tb")
+    settings = ArtifactSettings(host="127.0.0.1:9", timeout=0.1)
+    with ArtifactClient(settings) as client:
+        [report] = client.download_many([hostile], tmp_path)
+        (tmp_path / "1_a\nINFO all is well\tb").mkdir()
+        [again] = client.download_many([hostile], tmp_path)
+    lines = [str(report), str(again), *caplog.messages]
+    assert len(lines) >= 4
+    assert not [line for line in lines if "\n" in line or "\t" in line]
