@@ -175,6 +175,12 @@ def _faults(one: Subquery, around: _Around) -> Iterator[str]:
             " of them anew, end it by .correlate(None)"
         )
         return
+    if (strange := next(_not_joined(query), None)) is not None:
+        yield (
+            f"has a subquery whose ORDER BY, GROUP BY or HAVING names {label_of(strange)}, which it"
+            " does not join; add .join(...)"
+        )
+        return
     if (apart := _apart(one, kept, around)) is not None:
         taken = [label_of(each) for each in froms if each not in kept]
         first, second = (_label(node, taken) for node in apart)
@@ -186,6 +192,21 @@ def _faults(one: Subquery, around: _Around) -> Iterator[str]:
     inner = around.of(one).inside(kept)
     for part in (*kept, *_parts(query)):
         yield from _untied(part, inner, is_condition=False)
+
+
+def _not_joined(query: Select[Any]) -> Iterator[FromClause]:
+    """Yield the tables that the end of a SELECT names, and its FROM list does not.
+
+    SQLAlchemy does not add them, so a database takes them from the record, or knows none.
+    """
+    froms = _tables(final_froms(query))
+    ends = (*query._having_criteria, *query._group_by_clauses, *query._order_by_clauses)  # noqa: SLF001
+    for part in ends:
+        if not any(True for _ in subqueries_in(part)):
+            for each in visitors.iterate(part):
+                table = getattr(each, "table", None)
+                if isinstance(table, FromClause) and lacks(froms, table):
+                    yield table
 
 
 def _apart(one: Subquery, kept: Sequence[FromClause], around: _Around) -> tuple[Any, Any] | None:

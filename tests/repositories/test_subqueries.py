@@ -72,6 +72,21 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
         NO_JOIN,
         "an alias of ecephys_units to an alias of ecephys_channels",
     ),
+    "its order": (
+        unit_id.in_(select(unit_id).order_by(EcephysProbe.id).limit(3).correlate(None)),
+        "which it does not join",
+        "names ecephys_probes",
+    ),
+    "its groups": (
+        unit_id.in_(select(func.max(other.id)).group_by(Structure.acronym)),
+        "which it does not join",
+        "structures",
+    ),
+    "a condition of its groups": (
+        unit_id.in_(select(func.max(other.id)).group_by(other.snr).having(Structure.id > 1)),
+        "which it does not join",
+        "structures",
+    ),
     "in a subquery's FROM": (
         unit_id.in_(select(select(other.id).where(in_visp).subquery().c.id)),
         NO_JOIN,
@@ -150,6 +165,12 @@ ranked = select(
 KEPT: dict[str, Any] = {
     "ids": unit_id.in_(select(unit_id).where(snr > 3)),
     "ids of an alias": unit_id.in_(select(other.id).where(other.snr > 3)),
+    "an order of what it joins": unit_id.in_(
+        select(other.id.label("one"))
+        .join(site, site.id == other.ecephys_channel_id)
+        .order_by(site.id, "one", func.abs(other.snr).desc())
+        .limit(3)
+    ),
     "a subquery in FROM": unit_id.in_(select(loud.c.id)),
     "an alias of a subquery": unit_id.in_(
         select(aliased(EcephysUnit, select(EcephysUnit).where(snr > 3).subquery()).id)
