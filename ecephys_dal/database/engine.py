@@ -456,6 +456,7 @@ def _prepare_sqlite(engine: Engine, *, owned: bool) -> None:
         if not (owned or path == ":memory:" or path.startswith("file:") or Path(path).exists()):
             named = without_passwords(path)
             raise DatabaseUnavailableError(f"there is no SQLite database {named}")
+        refuse_planted(path)  # which the first reading would go on with
 
     event.listen(engine, "checkout", partial(refuse_planted, path))
     event.listen(engine, "connect", note_pragmas)
