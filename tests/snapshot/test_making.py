@@ -137,6 +137,7 @@ def test_it_has_the_indexes_of_the_schema(small: Lims) -> None:
 @pytest.mark.slow
 def test_two_processes_do_not_make_one_file(small: Lims, tmp_path: Path) -> None:
     child = begun(small.url, tmp_path / "s.db", 2)
+    child.send_signal(signal.SIGSTOP)  # or it may be done before we look
     try:
         with pytest.raises(
             ConfigurationError, match=r"s.db.part can't be written: .*locked; another process makes"
