@@ -110,7 +110,9 @@ def _is_path(value: object) -> TypeGuard[str]:
 def cleaned(url: URL) -> URL:
     """Return the URL with its password where a password belongs, or without an empty one."""
     options = [text for _, said in url.query.items() for text in _texts(said)]
-    if "@" in (url.host or "") or any(map(_SAYS_PASSWORD.search, [url.database or "", *options])):
+    if "@" in (url.host or "") or any(
+        map(_SAYS_PASSWORD.search, [unquote(url.database or ""), *options])
+    ):
         raise _unescaped()
     if url.get_backend_name() == "postgresql":
         check_sendable(url.username, url.password, url.host, url.database, *options)
