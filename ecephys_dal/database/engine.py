@@ -414,8 +414,10 @@ def _as_one(statement: str, context: ExecutionContext) -> str:
     compiled: Any = context.compiled
     if compiled is None or isinstance(compiled.statement, TextClause):
         return statement
+    if (query := _QUERY.match(statement)) is None:
+        return statement
     name = f"{ONE_STATEMENT}{token_hex(8)}"
-    return _QUERY.sub(rf"\1SELECT {name}.* FROM (\n\2\n) AS {name}", statement)
+    return f"{query[1] or ''}SELECT {name}.* FROM (\n{query[2]}\n) AS {name}"
 
 
 @contextmanager
